@@ -1,0 +1,148 @@
+// Package wxpay speaks WeChat Pay. It knows nothing of the shop that uses it:
+// money is int64 fen, times are time.Time, numbers are the merchant's own.
+//
+// A payment in JSAPI (an official-account page inside WeChat) takes four steps:
+//
+//	p, err := gw.Prepay(ctx, order)          // place the order at WeChat
+//	params, err := gw.Bridge(p.PrepayID)     // hand to WeixinJSBridge
+//	t, err := gw.ParseNotify(header, body)   // WeChat calls back; verified
+//	w.Write(gw.Accept())                     // only once t is stored durably
+//
+// and Query asks when the notification does not come. An error for which
+// [IsUnknown] holds says that WeChat may or may not have done it: ask with
+// Query, or repeat with the same OutTradeNo; it is never a "no".
+package wxpay
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Version is a generation of the WeChat Pay API.
+type Version string
+
+// The two generations. An order placed with one is queried with the same.
+const (
+	V2 Version = "v2" // XML, one shared key, MD5 or HMAC-SHA256
+	V3 Version = "v3" // JSON, RSA-SHA256
+)
+
+// TradeType says where the payer confirms (trade_type of unifiedorder).
+type TradeType string
+
+const (
+	JSAPI    TradeType = "JSAPI"    // inside WeChat, also mini programs
+	Native   TradeType = "NATIVE"   // a QR code on another screen
+	H5       TradeType = "MWEB"     // a phone's browser outside WeChat
+	App      TradeType = "APP"      // WeChat's SDK in an app
+	Micropay TradeType = "MICROPAY" // the payer's payment code, read by a scanner
+	Facepay  TradeType = "FACEPAY"  // the payer's face
+)
+
+// SignType is the algorithm of a v2 signature.
+type SignType string
+
+const (
+	MD5        SignType = "MD5"
+	HMACSHA256 SignType = "HMAC-SHA256"
+)
+
+// TradeState is WeChat's word for where a payment stands (trade_state).
+type TradeState string
+
+const (
+	Success    TradeState = "SUCCESS"
+	Refunded   TradeState = "REFUND" // was paid; something, perhaps not all, was given back
+	NotPay     TradeState = "NOTPAY"
+	Closed     TradeState = "CLOSED"
+	Revoked    TradeState = "REVOKED"
+	UserPaying TradeState = "USERPAYING"
+	PayError   TradeState = "PAYERROR"
+)
+
+// Paid reports whether money moved: an order in REFUND was paid first.
+func (s TradeState) Paid() bool { return s == Success || s == Refunded }
+
+// Order is what Prepay places. The same Order may be sent any number of
+// times: with an equal OutTradeNo and equal contents it is one order.
+type Order struct {
+	OutTradeNo  string    // the merchant's number of this attempt: 6–32 of [0-9A-Za-z_-|*]
+	TradeType   TradeType // JSAPI needs OpenID
+	Description string    // what the payer sees; cleaned and cut to 127 bytes
+	Attach      string    // returned verbatim; never trust it to choose an order
+	Total       int64     // fen, ≥ 1
+	OpenID      string    // of the payer under the gateway's app id
+	ClientIP    string    // the payer's, or this machine's for Native
+	NotifyURL   string    // absolute, without a query
+	Start       time.Time // any zone; sent in Beijing time
+	Expire      time.Time // last moment to pay; at least a minute ahead
+	SignType    SignType  // v2 only; empty = the gateway's own
+}
+
+// Prepaid is WeChat's answer to Prepay.
+type Prepaid struct {
+	PrepayID string // for Bridge; lives 2 hours
+	CodeURL  string // Native: the text of the QR code; 2 hours
+	H5URL    string // H5: where to send the browser; 5 minutes
+}
+
+// Transaction is what WeChat knows of one payment, from a verified
+// notification or a verified query. Fields that WeChat did not send are zero.
+type Transaction struct {
+	Version       Version
+	State         TradeState
+	AppID, MchID  string
+	OutTradeNo    string
+	TransactionID string // WeChat's own number, empty until paid
+	TradeType     TradeType
+	OpenID        string
+	Total         int64  // fen; what was ordered (total_fee), not what the payer's card paid
+	Cash          int64  // fen; after coupons (cash_fee)
+	Currency      string // "CNY" when absent on the wire
+	BankType      string
+	Attach        string
+	PaidAt        time.Time         // UTC, whole seconds
+	SignType      SignType          // v2: the algorithm that verified
+	Raw           map[string]string // redacted: no sign, openid shortened; for people to read
+}
+
+// BridgeParams are the six strings of getBrandWCPayRequest.
+type BridgeParams struct {
+	AppID     string `json:"appId"`
+	TimeStamp string `json:"timeStamp"`
+	NonceStr  string `json:"nonceStr"`
+	Package   string `json:"package"`
+	SignType  string `json:"signType"`
+	PaySign   string `json:"paySign"`
+}
+
+// Gateway is one generation of WeChat Pay for one merchant.
+type Gateway interface {
+	// Version tells v2 from v3.
+	Version() Version
+	// Prepay places an order, or the same order again.
+	Prepay(ctx context.Context, o Order) (Prepaid, error)
+	// Query asks what became of an order. ErrNoSuchOrder: WeChat never got it.
+	// sign is the algorithm the order was placed with (v2; empty = the gateway's).
+	Query(ctx context.Context, outTradeNo string, sign SignType) (Transaction, error)
+	// Close ends an unpaid order for good. Closing a closed order is no error;
+	// ErrAlreadyPaid means: query it.
+	Close(ctx context.Context, outTradeNo string, sign SignType) error
+	// Bridge signs the parameters that the page hands to WeixinJSBridge.
+	Bridge(prepayID string, sign SignType, now time.Time) (BridgeParams, error)
+	// ParseNotify verifies a payment notification over its raw bytes. An error
+	// means that nothing in it may be believed.
+	ParseNotify(h http.Header, body []byte) (Transaction, error)
+	// Accept and Reject are the exact bytes that acknowledge a notification,
+	// or ask WeChat to send it again, with their HTTP status and content type.
+	Accept() Reply
+	Reject(reason string) Reply
+}
+
+// Reply is an answer to a notification.
+type Reply struct {
+	Status      int
+	ContentType string
+	Body        []byte
+}
