@@ -1,0 +1,194 @@
+// Package browser is the simulator's WeChat browser: a reverse proxy that
+// shows any shop as it looks from inside WeChat. It sends WeChat's User-Agent,
+// maps the shop's origin to its own and back, and puts one script into each
+// HTML page that provides WeixinJSBridge and the pay sheet.
+//
+// The shop needs no line that knows of it. What the face needs from the rest
+// of the simulator is the interface [WeChat].
+//
+// Elements for tests, all in the shadow root of #wxsim: the pay sheet is
+// dialog[data-view=pay], its success page dialog[data-view=paid]; buttons are
+// [data-act=pay|cancel|fail|notenough|silent|done]; the password is
+// input[data-f=password] (six digits, any; pay works without as well); the
+// ribbon's button is [data-act=menu], its users [data-user=ID].
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options is what New needs. AppURL, FaceURL, GatewayURL are origins such as
+// "http://localhost:8080"; a path in them is ignored.
+type Options struct {
+	AppURL     string // the shop, as it calls itself (Host, Origin, redirect_uri)
+	FaceURL    string // this face, as a browser reaches it
+	GatewayURL string // stands for open.weixin.qq.com
+	WeChat     WeChat
+	Log        *slog.Logger      // nil: nothing is logged
+	Transport  http.RoundTripper // to the shop; nil: a plain transport of its own
+	Note       func(string)      // told, in Chinese, what the face had to change so that it works (CSP); nil: nobody
+	Delay      time.Duration     // from load to WeixinJSBridgeReady; 0: 300 ms, negative: never ("an ordinary browser")
+}
+
+// WeChat is the rest of the simulator, as the face sees it.
+type WeChat interface {
+	// Users lists who can hold the phone. The first one is the default.
+	Users(ctx context.Context) ([]User, error)
+	// Prepare checks a getBrandWCPayRequest as WeChat does (directory, prepay
+	// id, signature, payer) and returns what the pay sheet shows. The six
+	// parameters are present and strings when it is called. An error that is a
+	// [*Refusal] reaches the page; any other becomes a plain "fail".
+	Prepare(ctx context.Context, r PayRequest) (Sheet, error)
+	// Act does what the user chose on the sheet: "success", "cancel", "fail"
+	// or "notenough". nil after "success" means that the money moved. An error
+	// that is a [*Refusal] reaches the page: it says the result to the letter.
+	Act(ctx context.Context, a Act) error
+}
+
+// User is one simulated person.
+type User struct {
+	ID       string `json:"id"` // value of the cookie wxsim_me: "1", "2", …
+	Nickname string `json:"nickname"`
+	Balance  int64  `json:"balance"` // fen
+}
+
+// PayRequest is a getBrandWCPayRequest by the user who holds the phone.
+type PayRequest struct {
+	UserID    string
+	PageURL   string // location.href, mapped to the shop's origin
+	AppID     string
+	TimeStamp string
+	NonceStr  string
+	Package   string
+	SignType  string
+	PaySign   string
+}
+
+// Sheet is what the pay sheet shows.
+type Sheet struct {
+	Token       string `json:"token"`    // names this opened sheet in Act; unguessable, or the prepay id
+	Merchant    string `json:"merchant"` // 商户简称
+	Description string `json:"description"`
+	Total       int64  `json:"total"` // fen
+	Nickname    string `json:"nickname"`
+	Balance     int64  `json:"balance"` // fen
+}
+
+// Act is what the user did on an opened sheet.
+type Act struct {
+	Token   string
+	UserID  string
+	Outcome string // success, cancel, fail, notenough
+}
+
+// Refusal is WeChat saying no to the page.
+type Refusal struct {
+	Message string // err_msg, e.g. "get_brand_wcpay_request:fail"; empty means exactly that
+	Desc    string // err_desc, e.g. "支付验证签名失败"
+}
+
+func (r *Refusal) Error() string { return r.message() + ": " + r.Desc }
+
+func (r *Refusal) message() string {
+	if r.Message == "" {
+		return resultFail
+	}
+	return r.Message
+}
+
+// The results of getBrandWCPayRequest, to the letter (WeChat Pay v2, "JSAPI调起支付").
+const (
+	resultOK     = "get_brand_wcpay_request:ok"
+	resultCancel = "get_brand_wcpay_request:cancel"
+	resultFail   = "get_brand_wcpay_request:fail"
+)
+
+// MarkMe and MarkFace are the query parameters that the face adds to the
+// authorize URL: who holds the phone, and the origin to come back to instead
+// of the shop's. MarkFace is set only where redirect_uri names the shop.
+const (
+	MarkMe   = "wxsim_me"
+	MarkFace = "wxsim_face"
+)
+
+// ReturnTo moves the redirect_uri of an authorize request to the face that
+// marked it. With an empty face it returns the URL as it is.
+func ReturnTo(redirectURI, face string) (string, error) {
+	if face == "" {
+		return redirectURI, nil
+	}
+	to, err := parseOrigin(face)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(redirectURI)
+	if err != nil {
+		return "", fmt.Errorf("parse redirect_uri: %w", err)
+	}
+	u.Scheme, u.Host, u.User = to.scheme, to.host, nil
+	return u.String(), nil
+}
+
+// origin is a scheme and an authority, lower case, without a default port.
+type origin struct{ scheme, host string }
+
+func (o origin) String() string { return o.scheme + "://" + o.host }
+
+var errOrigin = errors.New("not an http or https origin")
+
+func parseOrigin(s string) (origin, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return origin{}, fmt.Errorf("parse origin %q: %w", s, err)
+	}
+	if o, ok := originOf(u); ok {
+		return o, nil
+	}
+	return origin{}, fmt.Errorf("%q: %w", s, errOrigin)
+}
+
+// originOf returns the origin of an absolute http(s) URL.
+func originOf(u *url.URL) (origin, bool) {
+	o := origin{strings.ToLower(u.Scheme), strings.ToLower(u.Host)}
+	switch o.scheme {
+	case "http":
+		o.host = strings.TrimSuffix(o.host, ":80")
+	case "https":
+		o.host = strings.TrimSuffix(o.host, ":443")
+	default:
+		return origin{}, false
+	}
+	return o, o.host != ""
+}
+
+// New returns the face, or an error when one of the three URLs is no origin.
+func New(o Options) (http.Handler, error) {
+	f := &face{wechat: o.WeChat, log: o.Log, note: o.Note}
+	var errs [3]error
+	f.app, errs[0] = parseOrigin(o.AppURL)
+	f.self, errs[1] = parseOrigin(o.FaceURL)
+	f.gateway, errs[2] = parseOrigin(o.GatewayURL)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// face is the handler.
+type face struct {
+	app, self, gateway origin
+	wechat             WeChat
+	log                *slog.Logger
+	note               func(string)
+}
+
+func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "the proxy is not connected yet", http.StatusServiceUnavailable)
+}
