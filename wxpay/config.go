@@ -1,0 +1,210 @@
+package wxpay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The hosts of WeChat Pay for merchants in the mainland: the main one and the
+// one for disasters, with the same paths and the same keys.
+const (
+	MainHost   = "https://api.mch.weixin.qq.com"
+	BackupHost = "https://api2.mch.weixin.qq.com"
+)
+
+// DefaultTimeout is how long one host may take to answer one call.
+const DefaultTimeout = 5 * time.Second
+
+// Config is one merchant's account at WeChat Pay.
+type Config struct {
+	AppID string // of the official account or mini program bound to MchID
+	MchID string // 8 to 10 digits
+
+	// For a service provider: the merchant it acts for, empty otherwise.
+	SubMchID string
+	SubAppID string
+
+	SignType   SignType // of new orders; default HMAC-SHA256
+	APIKey     string   // the APIv2 key, 32 letters and digits
+	NextAPIKey string   // optional: the key that APIKey is about to be replaced by
+
+	// Hosts are base URLs, tried in order; default MainHost, BackupHost.
+	Hosts []string
+	// Timeout limits one attempt at one host; a call that fails over takes at
+	// most twice as long. Default DefaultTimeout.
+	Timeout time.Duration
+	// Transport replaces the network, in tests. Default: verified TLS 1.2 or
+	// later over a pool of its own.
+	Transport http.RoundTripper
+
+	Log *slog.Logger     // default: silent
+	Now func() time.Time // default: time.Now
+	// Record, when set, is told of each request and each answer, for the
+	// order's timeline. It is called before the call returns, with a context
+	// that outlives the caller's.
+	Record func(ctx context.Context, m Message)
+}
+
+// Direction says which way a Message went.
+type Direction string
+
+const (
+	Sent     Direction = "sent"
+	Received Direction = "received"
+)
+
+// Message is one request or one answer as a person may read it: without
+// signatures and keys, with openids shortened.
+type Message struct {
+	Op         string
+	OutTradeNo string
+	Direction  Direction
+	URL        string
+	Status     int    // of an answer; 0 when none came
+	Body       string // redacted
+	Err        string // why there was no usable answer
+	Took       time.Duration
+	At         time.Time
+}
+
+// Validate names every mistake in c, one sentence each.
+func (c Config) Validate() error {
+	errs := []error{
+		checkAppID("app id", c.AppID),
+		checkMchID("merchant id", c.MchID),
+		checkAPIKey("API key", c.APIKey),
+	}
+	if c.SubMchID != "" {
+		errs = append(errs, checkMchID("sub merchant id", c.SubMchID))
+	}
+	if c.SubAppID != "" {
+		errs = append(errs, checkAppID("sub app id", c.SubAppID))
+		if c.SubMchID == "" {
+			errs = append(errs, errors.New("a sub app id needs a sub merchant id"))
+		}
+	}
+	if c.NextAPIKey != "" {
+		errs = append(errs, checkAPIKey("next API key", c.NextAPIKey))
+	}
+	if c.SignType != "" && !c.SignType.known() {
+		errs = append(errs, fmt.Errorf("sign type %q is neither MD5 nor HMAC-SHA256", c.SignType))
+	}
+	if c.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout %v is negative", c.Timeout))
+	}
+	for _, h := range c.Hosts {
+		errs = append(errs, checkHost(h, ".mch.weixin.qq.com"))
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults fills what was left empty.
+func (c Config) withDefaults() Config {
+	if c.SignType == "" {
+		c.SignType = HMACSHA256
+	}
+	if len(c.Hosts) == 0 {
+		c.Hosts = []string{MainHost, BackupHost}
+	}
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Transport == nil {
+		c.Transport = newTransport()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func checkAppID(what, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("the %s is missing", what)
+	case !strings.HasPrefix(id, "wx"), len(id) > 32, !alphanumeric(id):
+		return fmt.Errorf("the %s %q is not of the form wx + 16 letters or digits", what, id)
+	}
+	return nil
+}
+
+func checkMchID(what, id string) error {
+	if id == "" {
+		return fmt.Errorf("the %s is missing", what)
+	}
+	if len(id) < 8 || len(id) > 10 || strings.Trim(id, "0123456789") != "" {
+		return fmt.Errorf("the %s %q is not 8 to 10 digits", what, id)
+	}
+	return nil
+}
+
+// checkAPIKey never repeats the key: its sentences end up on terminals.
+func checkAPIKey(what, key string) error {
+	switch {
+	case key == "":
+		return fmt.Errorf("the %s is missing", what)
+	case strings.ContainsAny(key, " \t\r\n\ufeff"):
+		return fmt.Errorf("the %s has a blank or a line break in it", what)
+	case len(key) != 32:
+		return fmt.Errorf("the %s has %d characters instead of 32", what, len(key))
+	case !alphanumeric(key):
+		return fmt.Errorf("the %s has characters other than letters and digits", what)
+	}
+	return nil
+}
+
+func alphanumeric(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// checkHost lets through WeChat's own names over https, and names that cannot
+// be somebody else's: this machine, private addresses, names without a dot and
+// the reserved .test, .localhost and .internal, for the simulator.
+func checkHost(base, suffix string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("the host %q is not a URL such as %s", base, MainHost)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("the host %q has more in it than scheme, name and path", base)
+	}
+	name := strings.ToLower(u.Hostname())
+	if private(name) {
+		return nil
+	}
+	if !strings.HasSuffix(name, suffix) {
+		return fmt.Errorf("the host %q is neither WeChat's (*%s) nor a local one", base, suffix)
+	}
+	if u.Scheme != "https" {
+		return fmt.Errorf("the host %q must be reached by https", base)
+	}
+	return nil
+}
+
+func private(name string) bool {
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.IsLoopback() || ip.IsPrivate()
+	}
+	for _, suffix := range []string{".test", ".localhost", ".internal"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return !strings.Contains(name, ".")
+}

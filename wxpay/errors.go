@@ -1,0 +1,108 @@
+package wxpay
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What a caller branches on. WeChat's own code decides which of them an
+// [Error] is, so errors.Is(err, ErrClosed) works however deep it is wrapped.
+var (
+	ErrSignature   = errors.New("signature missing or wrong")
+	ErrNoSuchOrder = errors.New("no such order at WeChat")
+	ErrAlreadyPaid = errors.New("order is already paid")
+	ErrClosed      = errors.New("order is closed")
+	ErrNumberUsed  = errors.New("out_trade_no was used for another order")
+	ErrFrequency   = errors.New("asked too often")
+	ErrBadNotify   = errors.New("not a payment notification")
+)
+
+// Error is what went wrong between us and WeChat.
+type Error struct {
+	Op         string // the call: unifiedorder, orderquery, closeorder, ...
+	HTTPStatus int    // 0 when there was no answer
+	Code       string // err_code, verbatim; empty when there was none
+	Message    string // err_code_des or return_msg, for people
+	// Unknown: we cannot tell whether WeChat did it. Ask with Query, or repeat
+	// with the same number. It is never a "no".
+	Unknown bool
+	Err     error // the cause, when it is not WeChat's own word
+}
+
+// Error gives one line for the log.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.HTTPStatus != 0 && e.HTTPStatus != 200 {
+		fmt.Fprintf(&b, ": HTTP %d", e.HTTPStatus)
+	}
+	for _, part := range []string{e.Code, e.Message} {
+		if part != "" {
+			b.WriteString(": ")
+			b.WriteString(part)
+		}
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+		b.WriteString(e.Err.Error())
+	}
+	if e.Unknown {
+		b.WriteString(" (outcome unknown)")
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause, for instance [ErrSignature] or context.DeadlineExceeded.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is matches the sentinel that WeChat's code stands for. A code that was not
+// signed is an unknown outcome and matches nothing: "already paid" from an
+// answer that anybody could have written is no reason to believe it.
+func (e *Error) Is(target error) bool {
+	return !e.Unknown && target != nil && e.sentinel() == target
+}
+
+// sentinels maps err_code (WeChat Pay v2, the error tables of unifiedorder,
+// orderquery and closeorder) to what callers branch on.
+var sentinels = map[string]error{
+	"ORDERNOTEXIST":     ErrNoSuchOrder,
+	"ORDERPAID":         ErrAlreadyPaid,
+	"ORDERCLOSED":       ErrClosed,
+	"OUT_TRADE_NO_USED": ErrNumberUsed,
+	"FREQUENCY_LIMITED": ErrFrequency,
+}
+
+// reentry are the words by which INVALID_REQUEST means "this number was first
+// placed with other values" and not merely "malformed": the documentation uses
+// one code for both.
+var reentry = []string{"重入", "不一致", "重复"}
+
+func (e *Error) sentinel() error {
+	if e.Code == "INVALID_REQUEST" {
+		for _, word := range reentry {
+			if strings.Contains(e.Message, word) {
+				return ErrNumberUsed
+			}
+		}
+	}
+	return sentinels[e.Code]
+}
+
+// unsure are the codes by which WeChat itself says that it does not know.
+var unsure = map[string]bool{
+	"":                  true, // a refusal without a reason
+	"SYSTEMERROR":       true,
+	"BIZERR_NEED_RETRY": true,
+}
+
+// IsUnknown reports whether err leaves open what happened at WeChat.
+func IsUnknown(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Unknown
+	}
+	if e, ok := errors.AsType[*MPError](err); ok {
+		return e.Code == mpSystemError
+	}
+	return false
+}

@@ -1,0 +1,240 @@
+package wxpay
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	connectTimeout = 3 * time.Second
+	maxParallel    = 32 // calls in flight
+	homeAfter      = 60 * time.Second
+)
+
+// newTransport is the network as we want it: verified TLS, no HTTP/2, enough
+// idle connections for all calls that may run at once.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   connectTimeout,
+		MaxIdleConns:          4 * maxParallel,
+		MaxIdleConnsPerHost:   2 * maxParallel,
+		IdleConnTimeout:       60 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true, // answers are small and bounded as they come
+	}
+}
+
+// newClient follows no redirect: WeChat does not send any, and a redirect
+// would carry a signed request elsewhere.
+func newClient(t http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// withoutURL takes the URL out of err: it may hold a code or a secret.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// network carries one request to whichever host answers.
+type network struct {
+	hosts   []string
+	client  *http.Client
+	timeout time.Duration // of one attempt
+	slots   chan struct{}
+	breaker breaker
+	route   route
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+func newNetwork(c Config) *network {
+	hosts := make([]string, len(c.Hosts))
+	for i, h := range c.Hosts {
+		hosts[i] = strings.TrimSuffix(h, "/")
+	}
+	return &network{
+		hosts: hosts, client: newClient(c.Transport), timeout: c.Timeout,
+		slots: make(chan struct{}, maxParallel), now: c.Now, log: c.Log,
+	}
+}
+
+// answer is what one host said, or err.
+type answer struct {
+	url    string
+	status int
+	body   string
+	err    error
+	took   time.Duration
+}
+
+// failed reports whether another host might do better.
+func (a answer) failed() bool { return a.err != nil || a.status >= 500 }
+
+var errResting = errors.New("the gateway failed too often; not asking it for some seconds")
+
+// post sends body to path at the preferred host and, if that fails, the same
+// bytes once to the next one. seen is told of every attempt, before and after.
+func (n *network) post(ctx context.Context, op, path string, body []byte, seen func(answer, Direction)) answer {
+	outer := ctx
+	ctx, cancel := context.WithTimeout(ctx, 2*n.timeout)
+	defer cancel()
+	if !n.breaker.closed(n.now()) {
+		return answer{err: errResting}
+	}
+	select {
+	case n.slots <- struct{}{}:
+		defer func() { <-n.slots }()
+	case <-ctx.Done():
+		return answer{err: ctx.Err()}
+	}
+	first := n.route.pick(n.now())
+	a := n.try(ctx, n.hosts[first]+path, body, seen)
+	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 {
+		next := (first + 1) % len(n.hosts)
+		n.log.Warn("gateway host failed over", "op", op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
+		a = n.try(ctx, n.hosts[next]+path, body, seen)
+		first = next
+	}
+	n.learn(outer, op, first, a)
+	return a
+}
+
+// learn remembers which host works, and when none does.
+func (n *network) learn(ctx context.Context, op string, host int, a answer) {
+	switch {
+	case !a.failed():
+		n.route.works(host, n.now())
+		n.breaker.success()
+	case errors.Is(ctx.Err(), context.Canceled):
+		// The caller left; that says nothing about the gateway.
+	case n.breaker.failure(n.now()):
+		n.log.Error("gateway rested after repeated failures", "op", op, "cause", a.cause())
+	}
+}
+
+func (a answer) cause() string {
+	if a.err != nil {
+		return a.err.Error()
+	}
+	return http.StatusText(a.status)
+}
+
+// try makes one attempt at one host.
+func (n *network) try(ctx context.Context, target string, body []byte, seen func(answer, Direction)) answer {
+	a := answer{url: target}
+	seen(a, Sent)
+	start := n.now()
+	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	defer cancel()
+	a.status, a.body, a.err = n.roundTrip(ctx, target, body)
+	a.took = n.now().Sub(start)
+	seen(a, Received)
+	return a
+}
+
+func (n *network) roundTrip(ctx context.Context, target string, body []byte) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", withoutURL(err)
+	}
+	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
+	req.Header.Set("User-Agent", "wxshop")
+	// Not sent (it has no value): it tells net/http that the request may be
+	// repeated on a fresh connection when an idle one turns out to be dead.
+	req.Header["Idempotency-Key"] = nil
+	res, err := n.client.Do(req)
+	if err != nil {
+		return 0, "", withoutURL(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return res.StatusCode, "", withoutURL(err)
+	}
+	return res.StatusCode, string(text), nil
+}
+
+// route remembers which host to ask first. After a failure it stays with the
+// host that worked and sends one call home every homeAfter to see.
+type route struct {
+	mu     sync.Mutex
+	host   int
+	chosen time.Time
+}
+
+func (r *route) pick(now time.Time) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.host != 0 && now.Sub(r.chosen) >= homeAfter {
+		r.chosen = now // this call is the scout; the others stay
+		return 0
+	}
+	return r.host
+}
+
+func (r *route) works(host int, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if host != r.host {
+		r.host, r.chosen = host, now
+	}
+}
+
+const (
+	breakerFailures = 10
+	breakerWindow   = 30 * time.Second
+	breakerRest     = 15 * time.Second
+)
+
+// breaker stops asking a gateway that failed breakerFailures times in a row
+// within breakerWindow. After the rest the next failure opens it again.
+type breaker struct {
+	mu     sync.Mutex
+	failed [breakerFailures]time.Time // ring
+	n      int
+	until  time.Time
+}
+
+func (b *breaker) closed(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !now.Before(b.until)
+}
+
+func (b *breaker) success() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n = 0
+}
+
+// failure counts one and reports whether it opened the breaker.
+func (b *breaker) failure(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed[b.n%breakerFailures] = now
+	b.n++
+	if b.n < breakerFailures || now.Sub(b.failed[b.n%breakerFailures]) > breakerWindow || now.Before(b.until) {
+		return false
+	}
+	b.until = now.Add(breakerRest)
+	return true
+}

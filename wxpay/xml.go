@@ -1,0 +1,361 @@
+package wxpay
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// WeChat Pay v2 speaks a flat XML: one root <xml>, one level of elements, no
+// attributes, structured values as JSON text. This reader takes exactly that
+// and refuses everything else that XML can do, because everything else has
+// been an attack (external entities, two readings of one text, bombs).
+
+// Limits of what is read.
+const (
+	maxNotify = 64 << 10 // bytes of a notification
+	maxAnswer = 1 << 20  // bytes of an answer to a call
+	maxFields = 200
+	maxName   = 64
+	maxValue  = 8 << 10 // bytes of one decoded value
+)
+
+// field is one element. Its strings share the storage of the text it was read
+// from: what is signed is what is handed on.
+type field struct{ name, value string }
+
+// message is a set of fields, sorted by name, each name once.
+type message []field
+
+// get is the value of name, "" when absent.
+func (m message) get(name string) string {
+	i, found := slices.BinarySearchFunc(m, name, func(f field, name string) int {
+		return strings.Compare(f.name, name)
+	})
+	if !found {
+		return ""
+	}
+	return m[i].value
+}
+
+var errXML = errors.New("not WeChat's XML")
+
+func malformed(why string) error { return fmt.Errorf("%w: %s", errXML, why) }
+
+// decode reads src, at most limit bytes, appending to out (which may be nil).
+func decode(src string, limit int, out message) (message, error) {
+	if len(src) > limit {
+		return nil, malformed("too long")
+	}
+	if !legalText(src) {
+		return nil, malformed("not UTF-8 or illegal characters")
+	}
+	rest, err := skipDeclaration(src)
+	if err != nil {
+		return nil, err
+	}
+	rest, ok := strings.CutPrefix(skipSpace(rest), "<xml>")
+	if !ok {
+		return nil, malformed("the root is not <xml>")
+	}
+	out, rest, err = decodeFields(rest, out)
+	if err != nil {
+		return nil, err
+	}
+	if skipSpace(rest) != "" {
+		return nil, malformed("text after the root")
+	}
+	return out, nil
+}
+
+// decodeFields reads elements up to and including </xml>, and sorts them.
+func decodeFields(s string, out message) (message, string, error) {
+	sorted := true
+	for {
+		s = skipSpace(s)
+		if rest, ok := strings.CutPrefix(s, "</xml>"); ok {
+			s = rest
+			break
+		}
+		f, rest, err := decodeField(s)
+		if err != nil {
+			return nil, "", err
+		}
+		if n := len(out); n == maxFields {
+			return nil, "", malformed("too many fields")
+		} else if n > 0 && f.name <= out[n-1].name {
+			sorted = false
+		}
+		out, s = append(out, f), rest
+	}
+	if sorted {
+		return out, s, nil // strictly ascending, so no name twice either
+	}
+	slices.SortFunc(out, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(out); i++ {
+		if out[i].name == out[i-1].name {
+			return nil, "", malformed("a field twice")
+		}
+	}
+	return out, s, nil
+}
+
+// decodeField reads one <name>value</name> or <name/>.
+func decodeField(s string) (f field, rest string, err error) {
+	if s == "" || s[0] != '<' {
+		return f, "", malformed("text between fields, or cut short")
+	}
+	n := 1
+	for n < len(s) && nameByte[s[n]] {
+		n++
+	}
+	f.name = s[1:n]
+	if f.name == "" || len(f.name) > maxName {
+		return f, "", malformed("a name is empty, too long or not a name")
+	}
+	if rest, ok := strings.CutPrefix(s[n:], "/>"); ok {
+		return f, rest, nil
+	}
+	if n == len(s) || s[n] != '>' {
+		return f, "", malformed("an attribute or a broken tag")
+	}
+	f.value, rest, err = decodeValue(s[n+1:])
+	if err != nil {
+		return f, "", err
+	}
+	if len(f.value) > maxValue {
+		return f, "", malformed("a value is too long")
+	}
+	if rest, ok := cutClosing(rest, f.name); ok {
+		return f, rest, nil
+	}
+	return f, "", malformed("a child, a comment or a wrong closing tag")
+}
+
+func cutClosing(s, name string) (rest string, ok bool) {
+	n := len(name) + 3
+	if len(s) < n || s[0] != '<' || s[1] != '/' || s[2:n-1] != name || s[n-1] != '>' {
+		return "", false
+	}
+	return s[n:], true
+}
+
+const (
+	cdataOpen  = "<![CDATA["
+	cdataClose = "]]>"
+)
+
+// decodeValue reads up to the tag that ends a value. The two usual forms, one
+// CDATA section and plain text, are slices of s; only others are copied.
+func decodeValue(s string) (value, rest string, err error) {
+	if body, ok := strings.CutPrefix(s, cdataOpen); ok {
+		end := strings.Index(body, cdataClose)
+		if end < 0 {
+			return "", "", malformed("CDATA without an end")
+		}
+		value, rest = body[:end], body[end+len(cdataClose):]
+		if strings.HasPrefix(rest, "</") && strings.IndexByte(value, '\r') < 0 {
+			return value, rest, nil
+		}
+		return decodeMixed(s)
+	}
+	end := strings.IndexByte(s, '<')
+	if end < 0 {
+		return "", "", malformed("cut short")
+	}
+	if plain(s[:end]) && strings.HasPrefix(s[end:], "</") {
+		return s[:end], s[end:], nil
+	}
+	return decodeMixed(s)
+}
+
+// plain reports whether a text stands for itself.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '&' || c == '\r' || c == ']' {
+			return false
+		}
+	}
+	return true
+}
+
+// decodeMixed reads text and CDATA sections in any order.
+func decodeMixed(s string) (value, rest string, err error) {
+	var b []byte
+	for {
+		end := strings.IndexByte(s, '<')
+		if end < 0 {
+			return "", "", malformed("cut short")
+		}
+		if b, err = appendText(b, s[:end]); err != nil {
+			return "", "", err
+		}
+		body, ok := strings.CutPrefix(s[end:], cdataOpen)
+		if !ok {
+			return string(b), s[end:], nil
+		}
+		if end = strings.Index(body, cdataClose); end < 0 {
+			return "", "", malformed("CDATA without an end")
+		}
+		b = appendLines(b, body[:end])
+		s = body[end+len(cdataClose):]
+	}
+}
+
+// appendText appends s with its references resolved.
+func appendText(b []byte, s string) ([]byte, error) {
+	if strings.Contains(s, cdataClose) {
+		return nil, malformed("]]> outside CDATA")
+	}
+	for {
+		amp := strings.IndexByte(s, '&')
+		if amp < 0 {
+			return appendLines(b, s), nil
+		}
+		b = appendLines(b, s[:amp])
+		end := strings.IndexByte(s[amp:], ';')
+		if end < 0 {
+			return nil, malformed("& without an end")
+		}
+		r, ok := reference(s[amp+1 : amp+end])
+		if !ok {
+			return nil, malformed("an unknown reference")
+		}
+		b = utf8.AppendRune(b, r)
+		s = s[amp+end+1:]
+	}
+}
+
+// reference resolves what stands between & and ;. Only the five entities that
+// XML itself defines, and characters by number.
+func reference(s string) (rune, bool) {
+	switch s {
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "amp":
+		return '&', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	}
+	number, ok := strings.CutPrefix(s, "#")
+	if !ok {
+		return 0, false
+	}
+	base := 10
+	if hexadecimal, ok := strings.CutPrefix(number, "x"); ok {
+		number, base = hexadecimal, 16
+	}
+	n, err := strconv.ParseUint(number, base, 21)
+	return rune(n), err == nil && legalRune(rune(n))
+}
+
+// appendLines appends s with line ends made \n, as XML 1.0 section 2.11 says.
+func appendLines(b []byte, s string) []byte {
+	for {
+		cr := strings.IndexByte(s, '\r')
+		if cr < 0 {
+			return append(b, s...)
+		}
+		b = append(append(b, s[:cr]...), '\n')
+		s = strings.TrimPrefix(s[cr+1:], "\n")
+	}
+}
+
+// skipDeclaration accepts <?xml version="1.0" encoding="UTF-8"?>, the encoding
+// being optional, and nothing else that begins with <?.
+func skipDeclaration(s string) (string, error) {
+	body, ok := strings.CutPrefix(s, "<?xml")
+	if !ok {
+		return s, nil
+	}
+	body, rest, ok := strings.Cut(body, "?>")
+	if !ok {
+		return "", malformed("declaration without an end")
+	}
+	words := strings.Fields(strings.ReplaceAll(body, "'", `"`))
+	if len(words) == 0 || words[0] != `version="1.0"` {
+		return "", malformed("not version 1.0")
+	}
+	if len(words) > 2 || len(words) == 2 && !strings.EqualFold(words[1], `encoding="utf-8"`) {
+		return "", malformed("an encoding other than UTF-8")
+	}
+	return rest, nil
+}
+
+func skipSpace(s string) string {
+	for s != "" && (s[0] == '\n' || s[0] == ' ' || s[0] == '\r' || s[0] == '\t') {
+		s = s[1:]
+	}
+	return s
+}
+
+// nameByte marks the bytes of a field name.
+var nameByte = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$'
+	}
+	return t
+}()
+
+// legalText reports whether s is UTF-8 made of characters of XML 1.0.
+func legalText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return false
+		}
+	}
+	return utf8.ValidString(s) && !strings.Contains(s, "\uFFFE") && !strings.Contains(s, "\uFFFF")
+}
+
+// legalRune reports whether r is a Char of XML 1.0.
+func legalRune(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\r' ||
+		r >= ' ' && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= utf8.MaxRune
+}
+
+// encode writes m as the body of a request.
+func encode(m message) []byte {
+	n := len("<xml></xml>")
+	for _, f := range m {
+		n += 2*len(f.name) + len(f.value) + len("<></>")
+	}
+	b := make([]byte, 0, n+64)
+	b = append(b, "<xml>"...)
+	for _, f := range m {
+		b = appendElement(b, f)
+	}
+	return append(b, "</xml>"...)
+}
+
+func appendElement(b []byte, f field) []byte {
+	b = append(append(append(b, '<'), f.name...), '>')
+	b = appendEscaped(b, f.value)
+	return append(append(append(b, "</"...), f.name...), '>')
+}
+
+// appendEscaped writes s so that every XML reader gives it back unchanged; a
+// bare \r would come out as \n.
+func appendEscaped(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '&':
+			b = append(b, "&amp;"...)
+		case '<':
+			b = append(b, "&lt;"...)
+		case '>':
+			b = append(b, "&gt;"...)
+		case '\r':
+			b = append(b, "&#13;"...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
