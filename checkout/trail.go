@@ -30,17 +30,27 @@ func (t *trail) take() []models.Message {
 	return m
 }
 
-// Record is what wxpay.Config.Record is set to: it adds an exchange, redacted
-// by wxpay already, to the workflow that ctx belongs to.
+// Record is what wxpay.Config.Record is set to: it adds a request, or the
+// answer to the one before, to the workflow that ctx belongs to. wxpay has
+// redacted both.
 func Record(ctx context.Context, m wxpay.Message) {
-	t, ok := ctx.Value(trailKey{}).(*trail)
-	if !ok {
-		return
+	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
+		t.add(m)
 	}
+}
+
+func (t *trail) add(m wxpay.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.msgs = append(t.msgs, models.Message{
-		OutTradeNo: m.OutTradeNo, At: models.At(m.At), Op: m.Op, Direction: "out",
-		Request: m.Request, Answer: m.Answer, Err: m.Err, TookMS: m.Took.Milliseconds(),
-	})
+	if m.Direction == wxpay.Sent {
+		t.msgs = append(t.msgs, models.Message{
+			OutTradeNo: m.OutTradeNo, At: models.At(m.At), Op: m.Op, Direction: "out", Request: m.Body,
+		})
+		return
+	}
+	if len(t.msgs) == 0 {
+		return
+	}
+	last := &t.msgs[len(t.msgs)-1]
+	last.Answer, last.Err, last.TookMS = m.Body, m.Err, m.Took.Milliseconds()
 }
