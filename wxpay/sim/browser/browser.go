@@ -15,12 +15,10 @@ package browser
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -118,77 +116,24 @@ const (
 	MarkFace = "wxsim_face"
 )
 
-// ReturnTo moves the redirect_uri of an authorize request to the face that
-// marked it. With an empty face it returns the URL as it is.
-func ReturnTo(redirectURI, face string) (string, error) {
-	if face == "" {
-		return redirectURI, nil
-	}
-	to, err := parseOrigin(face)
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(redirectURI)
-	if err != nil {
-		return "", fmt.Errorf("parse redirect_uri: %w", err)
-	}
-	u.Scheme, u.Host, u.User = to.scheme, to.host, nil
-	return u.String(), nil
-}
-
-// origin is a scheme and an authority, lower case, without a default port.
-type origin struct{ scheme, host string }
-
-func (o origin) String() string { return o.scheme + "://" + o.host }
-
-var errOrigin = errors.New("not an http or https origin")
-
-func parseOrigin(s string) (origin, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return origin{}, fmt.Errorf("parse origin %q: %w", s, err)
-	}
-	if o, ok := originOf(u); ok {
-		return o, nil
-	}
-	return origin{}, fmt.Errorf("%q: %w", s, errOrigin)
-}
-
-// originOf returns the origin of an absolute http(s) URL.
-func originOf(u *url.URL) (origin, bool) {
-	o := origin{strings.ToLower(u.Scheme), strings.ToLower(u.Host)}
-	switch o.scheme {
-	case "http":
-		o.host = strings.TrimSuffix(o.host, ":80")
-	case "https":
-		o.host = strings.TrimSuffix(o.host, ":443")
-	default:
-		return origin{}, false
-	}
-	return o, o.host != ""
-}
-
 // New returns the face, or an error when one of the three URLs is no origin.
 func New(o Options) (http.Handler, error) {
-	f := &face{wechat: o.WeChat, log: o.Log, note: o.Note}
-	var errs [3]error
+	f := &face{wechat: o.WeChat, log: o.Log, transport: o.Transport, nonce: rand.Text(), told: map[string]bool{}}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	if f.transport == nil {
+		f.transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}
+	}
+	f.tell = o.Note
+	var errs [4]error
 	f.app, errs[0] = parseOrigin(o.AppURL)
 	f.self, errs[1] = parseOrigin(o.FaceURL)
 	f.gateway, errs[2] = parseOrigin(o.GatewayURL)
+	f.script, errs[3] = bridgeScript(o.Delay, o.GatewayURL)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
+	f.own = f.endpoints()
 	return f, nil
-}
-
-// face is the handler.
-type face struct {
-	app, self, gateway origin
-	wechat             WeChat
-	log                *slog.Logger
-	note               func(string)
-}
-
-func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "the proxy is not connected yet", http.StatusServiceUnavailable)
 }
