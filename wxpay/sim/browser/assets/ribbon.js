@@ -26,7 +26,7 @@ async function ribbon() {
   menu.append(
     el('p', {}, '这是模拟器：不连微信，不动真钱。'),
     el('p', {}, '换人就是换一部手机，店里的登录留在原来那部。'),
-    users.map(user => el('button', { type: 'button', 'data-user': user.id, 'aria-pressed': String(user.id === me.id), onclick: () => become(user) },
+    ...users.map(user => el('button', { type: 'button', 'data-user': user.id, 'aria-pressed': String(user.id === me.id), onclick: () => become(user) },
       el('span', {}, user.nickname), el('span', {}, '零钱 ¥' + yuan(user.balance)))),
     el('a', { href: config.console, target: '_blank', rel: 'noopener' }, '打开控制台'))
 

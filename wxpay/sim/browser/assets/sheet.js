@@ -30,7 +30,7 @@ function paySheet(pay, finish) {
     status,
     el('div', { class: 'go' }, button('pay', '确认付款 ¥' + yuan(pay.total), 'main')),
     el('div', { class: 'end', role: 'group', 'aria-label': '换一种结局' },
-      button('cancel', '取消'), button('fail', '付款失败', 'bad'), button('notenough', '余额不足', 'bad'), button('silent', '付了不回调')),
+      button('cancel', '取消'), button('fail', '付款失败', 'bad'), button('notenough', '余额不足', 'bad'), button('silent', '不回调')),
     el('div', { class: 'pad', role: 'group', 'aria-label': '数字键' },
       '123456789'.split('').map(n => key(n, () => typed(digits + n))),
       key('填好六位', () => typed('123456'), 'flat'), key('0', () => typed(digits + '0')),
