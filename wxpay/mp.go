@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,8 +54,7 @@ func (c MPConfig) Validate() error {
 // MP is an official account (mp.weixin.qq.com): who is the person in front of
 // the page?
 type MP struct {
-	cfg    MPConfig
-	client *http.Client
+	cfg MPConfig
 }
 
 // NewMP checks c and returns the account.
@@ -77,7 +75,7 @@ func NewMP(c MPConfig) (*MP, error) {
 		c.Transport = newTransport()
 	}
 	c.APIBase = strings.TrimSuffix(c.APIBase, "/")
-	return &MP{cfg: c, client: newClient(c.Transport)}, nil
+	return &MP{cfg: c}, nil
 }
 
 // AuthorizeURL is where to send the browser. WeChat matches it by a strict
@@ -210,21 +208,13 @@ func (m *MP) get(ctx context.Context, op, target string, answer any) error {
 	if err != nil {
 		return &Error{Op: op, Err: withoutURL(err)}
 	}
-	res, err := m.client.Do(req)
-	if err != nil {
-		return &Error{Op: op, Unknown: true, Err: withoutURL(err)}
+	status, body, err := fetch(m.cfg.Transport, req, maxMPAnswer)
+	if err != nil || status != http.StatusOK {
+		return &Error{Op: op, HTTPStatus: status, Unknown: true, Err: err}
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxMPAnswer))
-	if err != nil {
-		return &Error{Op: op, HTTPStatus: res.StatusCode, Unknown: true, Err: withoutURL(err)}
-	}
-	if res.StatusCode != http.StatusOK {
-		return &Error{Op: op, HTTPStatus: res.StatusCode, Unknown: true}
-	}
-	if json.Unmarshal(body, answer) != nil {
+	if json.Unmarshal([]byte(body), answer) != nil {
 		// The decoder's own words may quote the body; they stay here.
-		return &Error{Op: op, HTTPStatus: res.StatusCode, Message: "unreadable answer", Unknown: true}
+		return &Error{Op: op, HTTPStatus: status, Message: "unreadable answer", Unknown: true}
 	}
 	return nil
 }

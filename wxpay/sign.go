@@ -5,8 +5,6 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/subtle"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -84,10 +82,10 @@ func signature(m message, t SignType, key string) string {
 	return string(text[n:])
 }
 
-// signed sorts m and adds its sign.
+// signed is m, sorted, with its sign.
 func signed(m message, t SignType, key string) message {
-	slices.SortFunc(m, func(a, b field) int { return strings.Compare(a.name, b.name) })
-	return append(m, field{name: "sign", value: signature(m, t, key)})
+	m = m.sorted()
+	return append(m, field{"sign", signature(m, t, key)}).sorted()
 }
 
 // keyring is the merchant's key and, while it is being replaced, the next one.

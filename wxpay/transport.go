@@ -37,13 +37,22 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newClient follows no redirect: WeChat does not send any, and a redirect
-// would carry a signed request elsewhere.
-func newClient(t http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     t,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// fetch sends req and reads at most limit bytes of the answer, and one more to
+// show that there were. It uses the transport alone: http.Client would follow
+// redirects (WeChat sends none, and one would carry a signed request elsewhere)
+// and put the URL, with its secrets, into every error.
+func fetch(t http.RoundTripper, req *http.Request, limit int64) (status int, body string, err error) {
+	req.Header.Set("User-Agent", "wxshop")
+	res, err := t.RoundTrip(req)
+	if err != nil {
+		return 0, "", withoutURL(err)
 	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	if err != nil {
+		return res.StatusCode, "", withoutURL(err)
+	}
+	return res.StatusCode, string(text), nil
 }
 
 // withoutURL takes the URL out of err: it may hold a code or a secret.
@@ -56,14 +65,14 @@ func withoutURL(err error) error {
 
 // network carries one request to whichever host answers.
 type network struct {
-	hosts   []string
-	client  *http.Client
-	timeout time.Duration // of one attempt
-	slots   chan struct{}
-	breaker breaker
-	route   route
-	now     func() time.Time
-	log     *slog.Logger
+	hosts     []string
+	transport http.RoundTripper
+	timeout   time.Duration // of one attempt
+	slots     chan struct{} // one for each call in flight
+	breaker   breaker
+	route     route
+	now       func() time.Time
+	log       *slog.Logger
 }
 
 func newNetwork(c Config) *network {
@@ -72,7 +81,7 @@ func newNetwork(c Config) *network {
 		hosts[i] = strings.TrimSuffix(h, "/")
 	}
 	return &network{
-		hosts: hosts, client: newClient(c.Transport), timeout: c.Timeout,
+		hosts: hosts, transport: c.Transport, timeout: c.Timeout,
 		slots: make(chan struct{}, maxParallel), now: c.Now, log: c.Log,
 	}
 }
@@ -157,20 +166,10 @@ func (n *network) roundTrip(ctx context.Context, target string, body []byte) (in
 		return 0, "", withoutURL(err)
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
-	req.Header.Set("User-Agent", "wxshop")
 	// Not sent (it has no value): it tells net/http that the request may be
 	// repeated on a fresh connection when an idle one turns out to be dead.
 	req.Header["Idempotency-Key"] = nil
-	res, err := n.client.Do(req)
-	if err != nil {
-		return 0, "", withoutURL(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err != nil {
-		return res.StatusCode, "", withoutURL(err)
-	}
-	return res.StatusCode, string(text), nil
+	return fetch(n.transport, req, maxAnswer)
 }
 
 // route remembers which host to ask first. After a failure it stays with the

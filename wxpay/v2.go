@@ -181,7 +181,7 @@ func (c *V2Client) withCommon(m message, t SignType) message {
 
 // exchange sends m signed with key and judges what comes back.
 func (c *V2Client) exchange(ctx context.Context, op, no string, m message, t SignType, key string) (message, error) {
-	m = signed(m[:len(m):len(m)], t, key)
+	m = signed(m, t, key)
 	seen := c.recorder(ctx, op, no, m)
 	a := c.net.post(ctx, op, "/pay/"+op, encode(m), seen)
 	if a.err != nil {

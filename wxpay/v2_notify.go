@@ -4,29 +4,22 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
-
-// fieldSlices are reused by ParseNotify.
-var fieldSlices = sync.Pool{New: func() any { m := make(message, 0, 64); return &m }}
 
 // ParseNotify verifies a payment notification (WeChat Pay v2, payment result
 // notification). What it returns was said by WeChat; whether it fits an order
 // of ours (app id, merchant, payer, amount) is for the caller to compare. An
 // amount that is not a number comes back as Total -1, its text in Raw.
 func (c *V2Client) ParseNotify(_ http.Header, body []byte) (Transaction, error) {
-	p := fieldSlices.Get().(*message)
-	defer fieldSlices.Put(p)
 	if len(body) > maxNotify {
 		return Transaction{}, fmt.Errorf("%w: longer than %d bytes", ErrBadNotify, maxNotify)
 	}
-	m, err := decode(string(body), maxNotify, (*p)[:0])
+	var usual [48]field // room on the stack for what WeChat sends in practice
+	m, err := decode(string(body), maxNotify, usual[:0])
 	if err != nil {
 		return Transaction{}, fmt.Errorf("%w: %w", ErrBadNotify, err)
 	}
-	defer clear(m) // what waits in the pool must not keep the body alive
-	*p = m[:0]
 	t, err := c.verifyNotify(m)
 	if err != nil {
 		return Transaction{}, err

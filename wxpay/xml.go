@@ -41,6 +41,15 @@ func (m message) get(name string) string {
 	return m[i].value
 }
 
+// sorted is m in order, in storage of its own.
+func (m message) sorted() message {
+	m = slices.Clone(m)
+	slices.SortFunc(m, byName)
+	return m
+}
+
+func byName(a, b field) int { return strings.Compare(a.name, b.name) }
+
 var errXML = errors.New("not WeChat's XML")
 
 func malformed(why string) error { return fmt.Errorf("%w: %s", errXML, why) }
@@ -94,7 +103,7 @@ func decodeFields(s string, out message) (message, string, error) {
 	if sorted {
 		return out, s, nil // strictly ascending, so no name twice either
 	}
-	slices.SortFunc(out, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(out, byName)
 	for i := 1; i < len(out); i++ {
 		if out[i].name == out[i-1].name {
 			return nil, "", malformed("a field twice")
@@ -279,14 +288,25 @@ func skipDeclaration(s string) (string, error) {
 	if !ok {
 		return "", malformed("declaration without an end")
 	}
-	words := strings.Fields(strings.ReplaceAll(body, "'", `"`))
-	if len(words) == 0 || words[0] != `version="1.0"` {
+	if skipSpace(body) == body {
+		return "", malformed("another instruction than <?xml")
+	}
+	words := strings.Fields(body)
+	if len(words) == 0 || !declares(words[0], "version=", "1.0") {
 		return "", malformed("not version 1.0")
 	}
-	if len(words) > 2 || len(words) == 2 && !strings.EqualFold(words[1], `encoding="utf-8"`) {
+	if len(words) > 2 || len(words) == 2 && !declares(words[1], "encoding=", "UTF-8") {
 		return "", malformed("an encoding other than UTF-8")
 	}
 	return rest, nil
+}
+
+// declares reports whether word is name followed by value in quotes.
+func declares(word, name, value string) bool {
+	quoted, ok := strings.CutPrefix(word, name)
+	n := len(quoted) - 1
+	return ok && n > 0 && (quoted[0] == '"' || quoted[0] == '\'') && quoted[n] == quoted[0] &&
+		strings.EqualFold(quoted[1:n], value)
 }
 
 func skipSpace(s string) string {
