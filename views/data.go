@@ -42,9 +42,10 @@ type Page struct {
 
 // Shop is what the shop says of itself on every page.
 type Shop struct {
-	Name      string // "" is the name in the catalogue
-	Phone     string // "400-000-0000"; "" hides the ways to call
-	FreeFrom  models.Fen
+	Name      string        // "" is the name in the catalogue
+	Phone     string        // "400-000-0000"; "" hides the ways to call
+	FreeFrom  models.Fen    // goods from here on travel free
+	Fee       models.Fen    // delivery below that
 	PayWithin time.Duration // how long an order is kept unpaid
 }
 
@@ -239,10 +240,10 @@ type Order struct {
 	To                                       models.Receiver
 	Note                                     string
 
-	Deadline                                        time.Time // to pay
-	CreatedAt, PaidAt, ShippedAt, ArrivesAt, DoneAt time.Time // zero: not yet, or not known
-	TransactionID, Carrier, TrackingNo              string
-	Track                                           []Track
+	Deadline                                                  time.Time // to pay
+	CreatedAt, PaidAt, ShippedAt, ArrivesAt, DoneAt, ClosedAt time.Time // zero: not yet, or not known
+	TransactionID, Carrier, TrackingNo                        string
+	Track                                                     []Track
 }
 
 // Bridge is what getBrandWCPayRequest of WeChat's browser takes; all strings,
