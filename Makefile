@@ -1,0 +1,56 @@
+# wxshop. `make run` needs Go and nothing else.
+
+TAGS     := nomsgpack
+FUZZTIME ?= 30s
+# The whole suite; a test that hangs shows where.
+TIMEOUT  ?= 15m
+
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race
+
+# Shop, simulated WeChat and sample goods; prints where everything is.
+run: build
+	@exec bin/wxshop serve
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/wxshop .
+
+# Everything that decides whether a commit is good, the tests last.
+test: deps generated format vet lint race
+
+# What the tests need beside Go.
+deps:
+	@.ci/deps
+
+# After a change of a .templ file.
+generate:
+	go tool templ generate
+
+generated:
+	@.ci/generated
+
+format:
+	@files=$$(gofmt -l . | grep -v '_templ\.go$$'); [ -z "$$files" ] || { echo "not formatted, run gofmt -w:" $$files; exit 1; }
+
+vet:
+	go vet -tags $(TAGS) ./...
+
+lint:
+	@.ci/lint $(TAGS)
+
+race:
+	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) ./...; \
+	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
+	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) ./...; fi
+
+# The figures of this machine, with the floors they are compared with.
+bench:
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem ./...
+
+# Every parser of what comes from outside.
+fuzz:
+	@.ci/fuzz $(TAGS) $(FUZZTIME)
+
+# The pictures of the README, made by a real browser.
+screenshots:
+	go test -tags $(TAGS) -count=1 -run TestScreenshots . -args -screenshots
