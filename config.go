@@ -34,7 +34,9 @@ type Config struct {
 	Log       LogConfig       `yaml:"log"`
 	Simulator SimulatorConfig `yaml:"simulator"`
 
-	insecure bool // --insecure: plain http beyond this machine
+	// Flags of the command line, never of the file.
+	insecure bool // plain http beyond this machine
+	dev      bool // the gallery of all views
 }
 
 // SiteConfig says where the shop is.
@@ -172,11 +174,14 @@ func defaultConfig() Config {
 }
 
 // loadConfig is the defaults, then the file, then the environment, then the
-// rules. An empty path reads config.yaml in this folder if there is one. The
-// error lists everything that is wrong at once.
-func loadConfig(path string, environ []string, insecure bool) (Config, error) {
+// rules. An empty path reads config.yaml in this folder if there is one. flags
+// set what only the command line can say. The error lists everything that is
+// wrong at once.
+func loadConfig(path string, environ []string, flags ...func(*Config)) (Config, error) {
 	c := defaultConfig()
-	c.insecure = insecure
+	for _, set := range flags {
+		set(&c)
+	}
 	var ps problems
 	if err := loadFile(&c, path, &ps); err != nil {
 		return c, err

@@ -97,7 +97,7 @@ func (c *Config) checkShop(ps *problems) {
 	within(ps, "admin.session", c.Admin.Session, 5*time.Minute, 24*time.Hour)
 	within(ps, "orders.expire", c.Orders.Expire, 5*time.Minute, 2*time.Hour) // a prepay id lives 2 h
 	within(ps, "orders.confirm_after", c.Orders.ConfirmAfter, 24*time.Hour, 365*24*time.Hour)
-	within(ps, "orders.chase_after", c.Orders.ChaseAfter, 5*time.Second, 5*time.Minute)
+	within(ps, "orders.chase_after", c.Orders.ChaseAfter, time.Second, 5*time.Minute)
 	within(ps, "orders.delivery_fee", int64(c.Orders.DeliveryFee), 0, 1_000_000)
 	within(ps, "orders.free_from", int64(c.Orders.FreeFrom), 0, 1_000_000_000)
 	within(ps, "admin.staff_refund_limit", int64(c.Admin.StaffRefundLimit), 0, 1_000_000_000)
