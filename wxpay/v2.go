@@ -182,7 +182,7 @@ func (c *V2Client) withCommon(m message, t SignType) message {
 // exchange sends m signed with key and judges what comes back.
 func (c *V2Client) exchange(ctx context.Context, op, no string, m message, t SignType, key string) (message, error) {
 	m = signed(m, t, key)
-	seen := c.recorder(ctx, op, no, m)
+	seen := c.recorder(ctx, op, no, m, t)
 	a := c.net.post(ctx, op, "/pay/"+op, encode(m), seen)
 	if a.err != nil {
 		return nil, &Error{Op: op, HTTPStatus: a.status, Unknown: true, Err: a.err}
@@ -262,7 +262,7 @@ func (c *V2Client) addressed(m message) bool {
 }
 
 // recorder tells Config.Record of each attempt.
-func (c *V2Client) recorder(ctx context.Context, op, no string, sent message) func(answer, Direction) {
+func (c *V2Client) recorder(ctx context.Context, op, no string, sent message, t SignType) func(answer, Direction) {
 	if c.cfg.Record == nil {
 		return func(answer, Direction) {}
 	}
@@ -276,6 +276,9 @@ func (c *V2Client) recorder(ctx context.Context, op, no string, sent message) fu
 			r.Err = a.err.Error()
 		default:
 			r.Body = c.readable(a.body, sent)
+			if _, err := c.judge(op, a, t); IsUnknown(err) {
+				r.Err = err.Error()
+			}
 		}
 		c.cfg.Record(ctx, r)
 	}

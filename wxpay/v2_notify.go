@@ -135,7 +135,10 @@ func (c *V2Client) Accept() Reply { return xmlReply(ackSuccess) }
 
 // Reject asks for it again. reason is for WeChat's log: a few words.
 func (c *V2Client) Reject(reason string) Reply {
-	reason = strings.ReplaceAll(cleanDescription(reason), cdataClose, "")
+	reason = strings.ReplaceAll(cleanText(reason), "]", "") // nothing may end the CDATA
+	if reason == "" {
+		reason = "失败"
+	}
 	return xmlReply(fmt.Sprintf(ackFail, reason))
 }
 

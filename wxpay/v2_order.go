@@ -122,20 +122,26 @@ func unprintable(r rune) bool {
 // characters, so this is the smallest reading.
 const maxBody = 127
 
-// cleanDescription drops what makes WeChat refuse an order or garble its name:
-// control characters, and everything beyond the basic plane (emoji) together
-// with the joiners and selectors that emoji leave behind.
+// cleanDescription is s as an order may carry it, and something when nothing
+// of it is left: WeChat wants a name.
 func cleanDescription(s string) string {
+	if s = cleanText(s); s == "" {
+		return "商品"
+	}
+	return s
+}
+
+// cleanText drops what makes WeChat refuse a text or garble it: control
+// characters, and everything beyond the basic plane (emoji) together with the
+// joiners and selectors that emoji leave behind. Then it cuts.
+func cleanText(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) || r > 0xFFFF || r == 0x200D || r >= 0xFE00 && r <= 0xFE0F {
 			return -1
 		}
 		return r
 	}, s)
-	if s = strings.TrimSpace(cutBytes(strings.TrimSpace(s), maxBody)); s == "" {
-		return "商品"
-	}
-	return s
+	return strings.TrimSpace(cutBytes(strings.TrimSpace(s), maxBody))
 }
 
 // sceneInfo names the shop to the H5 cashier. It is derived from the notify

@@ -1,0 +1,78 @@
+package wxpay
+
+import (
+	"crypto/md5"
+	"net/http"
+	"testing"
+)
+
+// benchNotice is a notification of 28 fields and 1,365 bytes with two coupons.
+func benchNotice(b testing.TB) (body []byte, text []byte) {
+	b.Helper()
+	m := notice(b)
+	m = replaced(m, "attach", "a=1&b=2")
+	m = signed(replaced(m, "device_info", "WEB"), MD5, vectorKey)
+	body = []byte("<xml>")
+	for _, f := range m {
+		body = append(body, "<"+f.name+"><![CDATA["+f.value+"]]></"+f.name+">\n"...)
+	}
+	return append(body, "</xml>"...), appendStringToSign(nil, m, vectorKey)
+}
+
+var benchSum [md5.Size]byte
+
+// BenchmarkMD5StringToSign is the floor: what the protocol itself costs.
+func BenchmarkMD5StringToSign(b *testing.B) {
+	_, text := benchNotice(b)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		benchSum = md5.Sum(text)
+	}
+}
+
+// BenchmarkV2ParseVerify reads a notification and checks its signature.
+func BenchmarkV2ParseVerify(b *testing.B) {
+	body, _ := benchNotice(b)
+	k := newKeyring(vectorKey, "")
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var usual [48]field
+		m, err := decode(string(body), maxNotify, usual[:0])
+		if err != nil || k.verify(m, MD5) != nil {
+			b.Fatal("refused")
+		}
+	}
+}
+
+// BenchmarkV2ParseNotify is the same up to a Transaction, with the map of all
+// fields for people.
+func BenchmarkV2ParseNotify(b *testing.B) {
+	body, _ := benchNotice(b)
+	cfg := testConfig()
+	cfg.SignType = MD5
+	c := newTestClient(b, cfg)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.ParseNotify(http.Header{}, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkV2PrepayRequest(b *testing.B) {
+	c := newTestClient(b, testConfig())
+	b.ReportAllocs()
+	for b.Loop() {
+		m, err := c.orderFields(testOrder())
+		if err != nil {
+			b.Fatal(err)
+		}
+		encode(signed(c.withCommon(m, HMACSHA256), HMACSHA256, vectorKey))
+	}
+}
+
+func TestBenchNotice(t *testing.T) {
+	body, text := benchNotice(t)
+	t.Logf("%d bytes, string to sign %d bytes", len(body), len(text))
+}

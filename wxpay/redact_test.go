@@ -1,0 +1,130 @@
+package wxpay
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// P20: run every call, well and badly, and look for what nobody may read in
+// the log, in the recorded messages and in the errors.
+func TestNothingSecretIsTold(t *testing.T) {
+	var told bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&told, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	next := strings.Repeat("N", 32)
+	var signs []string
+	answers := []func(http.ResponseWriter, *http.Request, message){
+		always(placed()),
+		always(business("ORDERPAID", "该订单已支付")),
+		always(protocolFail("签名错误")),
+		func(w http.ResponseWriter, _ *http.Request, m message) { // an error page that repeats the request
+			fmt.Fprintf(w, "<html>%s %s %s %s</html>", vectorKey, next, m.get("sign"), m.get("openid"))
+		},
+		func(w http.ResponseWriter, _ *http.Request, m message) { w.Write(encode(m)) },
+		func(w http.ResponseWriter, _ *http.Request, m message) { w.WriteHeader(502) },
+	}
+	for _, answer := range answers {
+		g := newGateway(t, func(w http.ResponseWriter, r *http.Request, m message) {
+			signs = append(signs, m.get("sign"))
+			answer(w, r, m)
+		})
+		cfg := testConfig(g.URL, g.URL)
+		cfg.NextAPIKey, cfg.Log = next, log
+		cfg.Record = func(_ context.Context, m Message) { fmt.Fprintf(&told, "%+v\n", m) }
+		c := newTestClient(t, cfg)
+		p, prepay := c.Prepay(t.Context(), testOrder())
+		x, query := c.Query(t.Context(), testNo, "")
+		fmt.Fprintf(&told, "%+v %+v %+v %#v\n", p, prepay, x, query)
+		fmt.Fprintln(&told, c.Close(t.Context(), testNo, ""))
+		fmt.Fprintf(&told, "%v %+v %#v\n", cfg, cfg, cfg)
+		log.Info("configured", "config", cfg)
+	}
+	good := signed(notice(t), HMACSHA256, vectorKey)
+	signs = append(signs, good.get("sign"))
+	c := newTestClient(t, testConfig())
+	x, _ := c.ParseNotify(nil, notifyBody(good))
+	fmt.Fprintln(&told, x.Raw)
+	_, err := c.ParseNotify(nil, notifyBody(replaced(good, "total_fee", "1")))
+	fmt.Fprintln(&told, err)
+
+	mp := MPConfig{AppID: testApp, AppSecret: testSecret}
+	user := MPUser{OpenID: testOrder().OpenID, AccessToken: "63_canary"}
+	fmt.Fprintf(&told, "%v %+v %#v %v %+v %#v\n", mp, mp, mp, user, user, user)
+	log.Info("signed in", "user", user, "account", mp)
+
+	for _, secret := range append(signs, vectorKey, next, testSecret, "63_canary", testOrder().OpenID) {
+		if secret != "" && strings.Contains(told.String(), secret) {
+			t.Errorf("%q was told", secret)
+		}
+	}
+	for _, wanted := range []string{"prepay_id", "签名错误", "…eS6o", "failed over"} {
+		if !strings.Contains(told.String(), wanted) {
+			t.Errorf("%q was not told; the test looks at nothing", wanted)
+		}
+	}
+}
+
+func TestRecord(t *testing.T) {
+	main := newGateway(t, func(w http.ResponseWriter, _ *http.Request, _ message) {
+		w.WriteHeader(502)
+		io.WriteString(w, "<html>bad")
+	})
+	backup := newGateway(t, always(placed()))
+	cfg := testConfig(main.URL, backup.URL)
+	var got []Message
+	cfg.Record = func(ctx context.Context, m Message) {
+		if ctx.Err() != nil {
+			t.Error("the recorder's context ends with the caller's")
+		}
+		got = append(got, m)
+	}
+	at := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
+	cfg.Now = func() time.Time { return at }
+	if _, err := newTestClient(t, cfg).Prepay(t.Context(), testOrder()); err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		direction Direction
+		url       string
+		status    int
+		has, err  string
+	}{
+		{Sent, main.URL, 0, "<total_fee>888</total_fee>", ""},
+		{Received, main.URL, 502, "<html>bad", "unifiedorder: HTTP 502 (outcome unknown)"},
+		{Sent, backup.URL, 0, "<body>测试店-图书 &amp; &lt;茶&gt;</body>", ""},
+		{Received, backup.URL, 200, "<prepay_id>wx0612534600</prepay_id>", ""},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d messages, want %d", len(got), len(want))
+	}
+	for i, w := range want {
+		m := got[i]
+		if m.Op != opPlace || m.OutTradeNo != testNo || m.Direction != w.direction || m.URL != w.url+"/pay/unifiedorder" ||
+			m.Status != w.status || !strings.Contains(m.Body, w.has) || !m.At.Equal(at) || m.Err != w.err {
+			t.Errorf("message %d: %+v", i, m)
+		}
+	}
+	backup.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got = nil
+	cfg.Hosts = []string{backup.URL}
+	_, _ = newTestClient(t, cfg).Query(t.Context(), testNo, "")
+	_, _ = newTestClient(t, cfg).Query(ctx, testNo, "")
+	if len(got) < 2 || got[1].Err == "" || got[1].Status != 0 {
+		t.Errorf("an answer that never came: %+v", got)
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	long := strings.Repeat("茶", 400)
+	if got := excerpt("a\x00\x1b\xff\nsecret "+long, "secret", ""); len(got) > excerptLength || !strings.HasPrefix(got, "a\n… 茶") {
+		t.Errorf("excerpt = %q", got)
+	}
+}
