@@ -118,7 +118,10 @@ function live(feed) {
     const row = event.target.closest('.ev')
     if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return
     event.preventDefault()
-    history.pushState(null, '', row.href)
+    const to = new URL(row.href)
+    if (filter.value) to.searchParams.set('f', filter.value)
+    else to.searchParams.delete('f')
+    history.pushState(null, '', to)
     choose(true)
   })
   addEventListener('popstate', () => choose(false))
