@@ -74,7 +74,7 @@ type Session struct {
 // CartLine is a wish; prices are read when the page is shown.
 type CartLine struct {
 	UserID    int64 `gorm:"primaryKey;autoIncrement:false"`
-	SKUID     int64 `gorm:"primaryKey;autoIncrement:false"`
+	SKUID     int64 `gorm:"column:sku_id;primaryKey;autoIncrement:false"`
 	Qty       int64 `gorm:"check:qty > 0"`
 	SeenPrice Fen   // when put in, to say what changed
 	AddedAt   Time
@@ -100,7 +100,7 @@ type Receiver struct {
 
 // Order is what a shopper buys.
 type Order struct {
-	ID          int64  `gorm:"primaryKey"`
+	ID          int64  `gorm:"primaryKey;index:order_user,priority:2;index:order_state,priority:2"`
 	No          string `gorm:"size:32;uniqueIndex"` // yyMMdd + 16 base32
 	UserID      int64  `gorm:"uniqueIndex:order_token,priority:1;index:order_user,priority:1"`
 	FormToken   string `gorm:"size:64;uniqueIndex:order_token,priority:2"`
@@ -110,7 +110,7 @@ type Order struct {
 	Total       Fen `gorm:"check:total > 0"`
 	Receiver    `gorm:"embedded"`
 	Note        string
-	CreatedAt   Time `gorm:"index:order_user,priority:2;index:order_state,priority:2"`
+	CreatedAt   Time
 	ExpiresAt   Time `gorm:"index:order_due,priority:2"`
 	Extended    bool // the deadline was moved once for a late attempt
 	PaidAt      Time
@@ -138,7 +138,7 @@ const (
 type OrderItem struct {
 	ID       int64 `gorm:"primaryKey"`
 	OrderID  int64 `gorm:"index"`
-	SKUID    int64 `gorm:"index"`
+	SKUID    int64 `gorm:"column:sku_id"`
 	Slug     string
 	NameZH   string
 	NameEN   string
@@ -261,6 +261,9 @@ type OAuthState struct {
 	ExpiresAt   Time `gorm:"index"`
 }
 
+// TableName says "oauth", not GORM's "o_auth".
+func (OAuthState) TableName() string { return "oauth_states" }
+
 // Staff is a person of the shop. Password is a PHC string of argon2id.
 type Staff struct {
 	ID         int64  `gorm:"primaryKey"`
@@ -271,6 +274,9 @@ type Staff struct {
 	CreatedAt  Time
 	SeenAt     Time
 }
+
+// TableName is the singular that the word already is.
+func (Staff) TableName() string { return "staff" }
 
 // Throttle counts failures under a key (account and network).
 type Throttle struct {

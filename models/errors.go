@@ -1,8 +1,13 @@
 package models
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+
+	gosqlite "github.com/glebarez/go-sqlite"
+	"gorm.io/gorm"
 )
 
 // What callers branch on. Errors of gorm and of the driver never leave this
@@ -31,3 +36,75 @@ func (e *StockError) Error() string { return fmt.Sprintf("only %d left of %s", e
 type PriceError struct{ Expected, Now Fen }
 
 func (e *PriceError) Error() string { return fmt.Sprintf("the total is %s, not %s", e.Now, e.Expected) }
+
+// InputError says what in a request cannot be accepted, in a sentence that a
+// person may read.
+type InputError struct{ Field, Problem string }
+
+func (e *InputError) Error() string { return e.Field + ": " + e.Problem }
+
+// Result codes of SQLite that callers need to tell apart (sqlite.org/rescode.html).
+const (
+	sqliteBusy       = 5
+	sqliteLocked     = 6
+	sqliteNoMem      = 7
+	sqliteReadOnly   = 8
+	sqliteInterrupt  = 9
+	sqliteIOErr      = 10
+	sqliteFull       = 13
+	sqliteCantOpen   = 14
+	sqliteConstraint = 19
+
+	sqliteUnique     = 19 | 8<<8
+	sqlitePrimaryKey = 19 | 6<<8
+)
+
+// code is the extended result code in err, 0 if it is not SQLite's.
+func code(err error) int {
+	var e *gosqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// clash reports whether err is a broken uniqueness.
+func clash(err error) bool {
+	c := code(err)
+	return c == sqliteUnique || c == sqlitePrimaryKey
+}
+
+// told turns an error of the driver or of gorm into one of ours.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, gorm.ErrRecordNotFound) {
+		return ErrNotFound
+	}
+	c := code(err)
+	switch c & 0xff {
+	case 0:
+		return err
+	case sqliteBusy, sqliteLocked:
+		return fmt.Errorf("%w: another process holds its lock", ErrBusy)
+	case sqliteFull:
+		return fmt.Errorf("%w: the disk is full", ErrBusy)
+	case sqliteReadOnly, sqliteCantOpen:
+		return fmt.Errorf("%w: its file cannot be written", ErrBusy)
+	case sqliteIOErr:
+		return fmt.Errorf("%w: the disk reports an error (SQLite %d)", ErrBusy, c)
+	}
+	return fmt.Errorf("database: %v", err)
+}
+
+// toldRead is told for a read: when ctx has ended, that is what happened.
+func toldRead(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return told(err)
+}

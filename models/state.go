@@ -1,5 +1,10 @@
 package models
 
+import (
+	"fmt"
+	"slices"
+)
+
 // State is where an order stands.
 type State string
 
@@ -52,4 +57,75 @@ var payMoves = map[PayState][]PayState{
 	PayPrepaid: {PayPaid, PayClosed, PayFailed},
 	PayClosed:  {PayPaid},
 	PayFailed:  {PayPaid},
+}
+
+// stamps are what a change of an order writes besides its state. They are
+// whole statements because SQLite parses each one anew.
+var stamps = map[State]string{
+	Paid:    `UPDATE orders SET state = ?, paid_at = ?, revived = ? WHERE id = ? AND state = ?`,
+	Shipped: `UPDATE orders SET state = ?, shipped_at = ?, carrier = ?, tracking_no = ? WHERE id = ? AND state = ?`,
+	Done:    `UPDATE orders SET state = ?, done_at = ? WHERE id = ? AND state = ?`,
+	Closed:  `UPDATE orders SET state = ?, closed_at = ?, close_reason = ? WHERE id = ? AND state = ?`,
+}
+
+// transition moves o to another state, with the times and names that the
+// caller has set in o, and records e in its history. It is the only code that
+// writes Order.State.
+func (tx *Tx) transition(o *Order, to State, e Event) error {
+	from := o.State
+	if !slices.Contains(moves[from], to) {
+		return fmt.Errorf("order %s: %s to %s: %w", o.No, from, to, ErrBadMove)
+	}
+	var args []any
+	switch to {
+	case Paid:
+		args = []any{to, o.PaidAt, o.Revived, o.ID, from}
+	case Shipped:
+		args = []any{to, o.ShippedAt, o.Carrier, o.TrackingNo, o.ID, from}
+	case Done:
+		args = []any{to, o.DoneAt, o.ID, from}
+	case Closed:
+		args = []any{to, o.ClosedAt, o.CloseReason, o.ID, from}
+	}
+	ok, err := tx.execOne(stamps[to], args...)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("order %s left %s: %w", o.No, from, ErrStale)
+	}
+	o.State = to
+	e.OrderID, e.From, e.To = o.ID, string(from), string(to)
+	return tx.event(e)
+}
+
+// move moves p to another state, with what the caller has set in p, and
+// records e in the history of its order; nil when a transition of the order in
+// the same transaction tells it. It is the only code that writes
+// Payment.State. An attempt that ends is not live any more and is not asked
+// about again.
+func (tx *Tx) move(p *Payment, to PayState, e *Event) error {
+	from := p.State
+	if !slices.Contains(payMoves[from], to) {
+		return fmt.Errorf("payment %s: %s to %s: %w", p.OutTradeNo, from, to, ErrBadMove)
+	}
+	live := p.LiveOrderID
+	if to == PayPaid || to == PayClosed || to == PayFailed {
+		live, p.NextQueryAt = nil, Time{}
+	}
+	ok, err := tx.execOne(`UPDATE payments SET state = ?, live_order_id = ?, next_query_at = ?, prepay_id = ?, prepay_until = ?,
+		transaction_id = ?, paid_at = ?, cash = ?, bank_type = ?, last_error = ? WHERE id = ? AND state = ?`,
+		to, live, p.NextQueryAt, p.PrepayID, p.PrepayUntil, p.TransactionID, p.PaidAt, p.Cash, p.BankType, p.LastError, p.ID, from)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("payment %s left %s: %w", p.OutTradeNo, from, ErrStale)
+	}
+	p.State, p.LiveOrderID = to, live
+	if e == nil {
+		return nil
+	}
+	e.OrderID, e.OutTradeNo, e.From, e.To = p.OrderID, p.OutTradeNo, string(from), string(to)
+	return tx.event(*e)
 }

@@ -1,0 +1,39 @@
+package models
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"time"
+)
+
+// beijing needs no time zone database: China keeps one offset all year.
+var beijing = time.FixedZone("CST", 8*3600)
+
+// crockford has no I, L, O and U: a number can be read out on the phone.
+var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+// number is prefix + yyMMdd (the day in Beijing) + 16 characters of chance: 80
+// bits, so that nobody guesses somebody else's (security P15).
+func number(prefix string, now time.Time) string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program first
+	n := make([]byte, 0, len(prefix)+6+16)
+	n = append(n, prefix...)
+	n = now.In(beijing).AppendFormat(n, "060102")
+	return string(crockford.AppendEncode(n, b[:]))
+}
+
+func orderNo(now time.Time) string     { return number("", now) }
+func outTradeNo(now time.Time) string  { return number("P", now) }
+func outRefundNo(now time.Time) string { return number("R", now) }
+
+// unique calls insert with fresh numbers until one is not taken. More than
+// one round needs a miracle or a broken source of chance, so three are enough.
+func unique(make func() string, insert func(no string) error) error {
+	for try := 1; ; try++ {
+		err := insert(make())
+		if !clash(err) || try == 3 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ended is the Kind of a session that was deleted. Its row stays for a while,
+// so that a request still under way cannot bring the session back by saving it.
+const (
+	ended     = "ended"
+	endedKept = 24 * time.Hour
+)
+
+// Session is the row of a session that lives. ErrNotFound also when expired.
+func (s *Store) Session(ctx context.Context, hash string) (*Session, error) {
+	var x Session
+	err := s.row(ctx, `SELECT hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at
+		FROM sessions WHERE hash = ? AND kind <> 'ended' AND expires_at > ?`, hash, s.time()).
+		Scan(&x.Hash, &x.Kind, &x.UserID, &x.StaffID, &x.Data, &x.CreatedAt, &x.SeenAt, &x.ExpiresAt)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", toldRead(ctx, err))
+	}
+	return &x, nil
+}
+
+// SaveSession inserts or updates by Hash. A session that was deleted stays
+// deleted: ErrNotFound.
+func (s *Store) SaveSession(ctx context.Context, x Session) error {
+	err := s.write(ctx, func(tx *Tx) error { return tx.putSession(x) })
+	if err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	return nil
+}
+
+func (tx *Tx) putSession(x Session) error {
+	var gone int64
+	err := tx.row(`SELECT count(*) FROM sessions WHERE hash = ? AND kind = 'ended'`, x.Hash).Scan(&gone)
+	if err != nil {
+		return err
+	}
+	if gone > 0 {
+		return ErrNotFound
+	}
+	_, err = tx.exec(`INSERT INTO sessions(hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT(hash) DO UPDATE SET kind = excluded.kind, user_id = excluded.user_id, staff_id = excluded.staff_id,
+			data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
+		x.Hash, x.Kind, x.UserID, x.StaffID, x.Data, x.CreatedAt, x.SeenAt, x.ExpiresAt)
+	return err
+}
+
+const endSession = `UPDATE sessions SET kind = 'ended', user_id = 0, staff_id = 0, data = '', expires_at = ?
+	WHERE kind <> 'ended' AND `
+
+// DeleteSession ends one session. An unknown one is already ended.
+func (s *Store) DeleteSession(ctx context.Context, hash string) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(endSession+`hash = ?`, At(s.now().Add(endedKept)), hash)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSessionsOf ends all sessions of a member of staff but one.
+func (s *Store) DeleteSessionsOf(ctx context.Context, staffID int64, except string) error {
+	if staffID <= 0 {
+		return nil // 0 is "nobody": every shopper's session has it
+	}
+	err := s.write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(endSession+`staff_id = ? AND hash <> ?`, At(s.now().Add(endedKept)), staffID, except)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete sessions: %w", err)
+	}
+	return nil
+}
+
+// ReplaceSession stores x and ends the session of the old hash in one
+// transaction (security S3).
+func (s *Store) ReplaceSession(ctx context.Context, old string, x Session) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		if err := tx.putSession(x); err != nil {
+			return err
+		}
+		_, err := tx.exec(endSession+`hash = ? AND hash <> ?`, At(s.now().Add(endedKept)), old, x.Hash)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replace session: %w", err)
+	}
+	return nil
+}
+
+// SweepSessions removes what has expired: sessions, trips to WeChat, claims
+// and failures that no longer count. It says how many rows went.
+func (s *Store) SweepSessions(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.write(ctx, func(tx *Tx) error {
+		n = 0
+		now := s.now()
+		for _, q := range []struct {
+			sql string
+			t   time.Time
+		}{
+			{`DELETE FROM sessions WHERE expires_at <= ?`, now},
+			{`DELETE FROM oauth_states WHERE expires_at <= ?`, now},
+			{`DELETE FROM claims WHERE expires_at <= ?`, now},
+			{`DELETE FROM throttles WHERE since <= ? AND until <= since + 900000`, now.Add(-failWindow - maxWait)},
+		} {
+			res, err := tx.exec(q.sql, At(q.t))
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += gone
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep sessions: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,163 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// PaidFact is WeChat's verified word that an attempt was paid, already
+// compared with our row by the caller.
+type PaidFact struct {
+	OutTradeNo    string
+	TransactionID string
+	PaidAt        time.Time
+	OpenID        string
+	Cash          Fen
+	BankType      string
+	Actor         string // notify | query
+	Msgs          []Message
+}
+
+// Outcome says what ApplyPaid did.
+type Outcome string
+
+// What can become of a payment.
+const (
+	OutcomePaid     Outcome = "paid"     // unpaid → paid, now
+	OutcomeRevived  Outcome = "revived"  // closed by timeout, stock taken again, now paid
+	OutcomeRepeated Outcome = "repeated" // knew it; nothing changed
+	OutcomeLate     Outcome = "late"     // order closed: a full refund is due
+	OutcomeDouble   Outcome = "double"   // order paid by another attempt: a full refund is due
+	OutcomeMisfit   Outcome = "misfit"   // this attempt already has another transaction id
+)
+
+// ApplyPaid is TX3, the only writer of "paid": attempt, order, stock on
+// revival, refund row when one is due, event; once, whoever comes first. An
+// unknown number is ErrNotFound. An attempt that we had closed may be paid all
+// the same: WeChat's word that money moved outweighs what we concluded.
+func (s *Store) ApplyPaid(ctx context.Context, f PaidFact) (Outcome, *Order, error) {
+	if f.TransactionID == "" {
+		return "", nil, fmt.Errorf("apply paid: %w", &InputError{"transaction_id", "is missing"})
+	}
+	var (
+		out Outcome
+		o   *Order
+	)
+	err := s.write(ctx, func(tx *Tx) error {
+		p, err := tx.paymentForWrite(`out_trade_no = ?`, f.OutTradeNo)
+		if err != nil {
+			return err
+		}
+		if o, err = tx.orderForWrite(`id = ?`, p.OrderID); err != nil {
+			return err
+		}
+		now := s.time()
+		if out, err = tx.settle(o, p, f, now); err != nil {
+			return err
+		}
+		return tx.messages(f.Msgs, now)
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("apply paid: %w", err)
+	}
+	return out, o, nil
+}
+
+// settle decides what a payment does to its order, and does it.
+func (tx *Tx) settle(o *Order, p *Payment, f PaidFact, now Time) (Outcome, error) {
+	if p.TransactionID != nil && *p.TransactionID == f.TransactionID {
+		return OutcomeRepeated, nil
+	}
+	taken, err := tx.transactionTaken(f.TransactionID)
+	if err != nil {
+		return "", err
+	}
+	if p.TransactionID != nil || taken {
+		return OutcomeMisfit, tx.second(o, p, f, now)
+	}
+	p.TransactionID, p.PaidAt, p.Cash, p.BankType = &f.TransactionID, At(f.PaidAt), f.Cash, f.BankType
+	if p.PaidAt.IsZero() {
+		p.PaidAt = now
+	}
+	switch o.State {
+	case Unpaid:
+		return OutcomePaid, tx.pay(o, p, f, now, "paid")
+	case Closed:
+		back := false
+		if o.CloseReason == ByTimeout {
+			if back, err = tx.retake(o.ID); err != nil {
+				return "", err
+			}
+		}
+		if back {
+			o.Revived = true
+			return OutcomeRevived, tx.pay(o, p, f, now, "revived")
+		}
+		return OutcomeLate, tx.owe(o, p, f, now, "late")
+	default:
+		return OutcomeDouble, tx.owe(o, p, f, now, "double")
+	}
+}
+
+// transactionTaken reports whether another attempt has this transaction id.
+func (tx *Tx) transactionTaken(id string) (bool, error) {
+	var n int64
+	err := tx.row(`SELECT count(*) FROM payments WHERE transaction_id = ?`, id).Scan(&n)
+	return n > 0, err
+}
+
+// second records money for an attempt that was paid before, or a transaction
+// that paid another attempt.
+func (tx *Tx) second(o *Order, p *Payment, f PaidFact, now Time) error {
+	want := "no other attempt with this transaction"
+	if p.TransactionID != nil {
+		want = *p.TransactionID
+	}
+	_, err := tx.misfit(Misfit{TransactionID: f.TransactionID, Reason: "second", OutTradeNo: p.OutTradeNo, OrderID: o.ID,
+		Got: f.TransactionID, Want: want, Total: p.Total}, now)
+	return err
+}
+
+// pay marks attempt and order as paid.
+func (tx *Tx) pay(o *Order, p *Payment, f PaidFact, now Time, kind string) error {
+	if err := tx.move(p, PayPaid, nil); err != nil {
+		return err
+	}
+	o.PaidAt = p.PaidAt
+	return tx.transition(o, Paid, Event{At: now, Actor: f.Actor, Kind: kind, Amount: p.Total,
+		OutTradeNo: p.OutTradeNo, TransactionID: f.TransactionID})
+}
+
+// owe marks the attempt as paid and promises its money back.
+func (tx *Tx) owe(o *Order, p *Payment, f PaidFact, now Time, reason string) error {
+	if err := tx.move(p, PayPaid, nil); err != nil {
+		return err
+	}
+	err := unique(func() string { return outRefundNo(now.Time) }, func(no string) error {
+		_, err := tx.exec(`INSERT INTO refunds(order_id, payment_id, reason, out_refund_no, amount, state, created_at)
+			VALUES(?, ?, ?, ?, ?, ?, ?)`, o.ID, p.ID, reason, no, p.Total, RefundPending, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tx.event(Event{OrderID: o.ID, At: now, Actor: f.Actor, Kind: "refund-due", From: string(o.State), To: string(o.State),
+		Amount: p.Total, OutTradeNo: p.OutTradeNo, TransactionID: f.TransactionID, Note: reason})
+}
+
+// retake takes the stock of an order again if there is enough of everything,
+// and says whether it did. It looks before it takes.
+func (tx *Tx) retake(orderID int64) (bool, error) {
+	var short int64
+	err := tx.row(`SELECT count(*) FROM (SELECT sku_id, sum(qty) AS n FROM order_items WHERE order_id = ? GROUP BY sku_id) AS i
+		LEFT JOIN skus ON skus.id = i.sku_id WHERE skus.id IS NULL OR skus.stock < i.n`, orderID).Scan(&short)
+	if err != nil || short > 0 {
+		return false, err
+	}
+	tx.catalog = true
+	_, err = tx.exec(`UPDATE skus SET stock = stock - i.n
+		FROM (SELECT sku_id, sum(qty) AS n FROM order_items WHERE order_id = ? GROUP BY sku_id) AS i
+		WHERE skus.id = i.sku_id`, orderID)
+	return true, err
+}

@@ -1,0 +1,203 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Config says where the database is.
+type Config struct {
+	Driver string `yaml:"driver"` // sqlite
+	DSN    string `yaml:"dsn"`    // a file
+}
+
+// Options are what Open needs beyond the configuration.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time
+	// Crash, when set, is asked at the named points of every group commit
+	// ("before-commit", "after-commit"); an error stops the committer for
+	// good, as a killed process would. For tests of recovery.
+	Crash func(point string) error
+}
+
+// Store is the only door to the database. It writes through one connection
+// that belongs to the committer and reads through a pool of its own, so that
+// a page never waits behind a commit.
+type Store struct {
+	log     *slog.Logger
+	now     func() time.Time
+	writer  *sql.DB  // one connection
+	readers *sql.DB  // query_only
+	g       *gorm.DB // over readers
+	c       *committer
+	catalog atomic.Uint64
+	looks   looks
+	closed  atomic.Bool
+}
+
+// Open migrates (under a lock) and opens the database.
+func Open(ctx context.Context, c Config, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if c.Driver != "sqlite" {
+		return nil, fmt.Errorf("database driver %q is not supported: write sqlite", c.Driver)
+	}
+	path, err := prepareFile(c.DSN)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{log: o.Log, now: o.Now}
+	// Pages kept from before a restart must not match by accident.
+	s.catalog.Store(uint64(o.Now().UnixMilli()) << 10)
+	if err := s.open(ctx, path, o); err != nil {
+		s.closePools()
+		return nil, fmt.Errorf("open database %s: %w", path.name, told(err))
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, f file, o Options) error {
+	var err error
+	if s.writer, err = sql.Open("sqlite", f.dsn(writerPragmas, "immediate")); err != nil {
+		return err
+	}
+	s.writer.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.writer, s.log); err != nil {
+		return err
+	}
+	n := max(4, 2*runtime.GOMAXPROCS(0))
+	if s.readers, err = sql.Open("sqlite", f.dsn(readerPragmas, "")); err != nil {
+		return err
+	}
+	s.readers.SetMaxOpenConns(n)
+	s.readers.SetMaxIdleConns(n)
+	if err := assertAll(ctx, s.readers, n, readerPragmas); err != nil {
+		return err
+	}
+	if err := assertAll(ctx, s.writer, 1, writerPragmas); err != nil {
+		return err
+	}
+	if s.g, err = openGorm(s.readers, s.log); err != nil {
+		return err
+	}
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	s.c = newCommitter(conn, s.g, s.log, o.Crash)
+	s.c.changed = func() { s.catalog.Add(1) }
+	go s.c.loop()
+	return nil
+}
+
+func openGorm(db *sql.DB, log *slog.Logger) (*gorm.DB, error) {
+	return gorm.Open(sqlite.Dialector{Conn: db}, &gorm.Config{
+		SkipDefaultTransaction: true, // the committer's transaction is the only one
+		Logger: logger.NewSlogLogger(log, logger.Config{
+			LogLevel:                  logger.Warn,
+			SlowThreshold:             200 * time.Millisecond,
+			IgnoreRecordNotFoundError: true,
+			ParameterizedQueries:      true, // keeps people's data out of the log
+		}),
+	})
+}
+
+// Close lets the writes that wait finish, refuses later ones and closes the
+// files. Closing twice is fine.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.c.stop()
+	return s.closePools()
+}
+
+func (s *Store) closePools() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.readers, s.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// time is now as it is stored.
+func (s *Store) time() Time { return At(s.now()) }
+
+// Ping writes and reads, for /readyz.
+func (s *Store) Ping(ctx context.Context) error {
+	now := s.time()
+	err := s.write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`INSERT INTO leases(name, holder, until) VALUES('ping', '', ?)
+			ON CONFLICT(name) DO UPDATE SET until = excluded.until`, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	var got Time
+	err = s.row(ctx, `SELECT until FROM leases WHERE name = 'ping'`).Scan(&got)
+	if err != nil {
+		return fmt.Errorf("ping: %w", toldRead(ctx, err))
+	}
+	return nil
+}
+
+// Stats are counters of the group commit and of open work, for /metrics.
+type Stats struct {
+	Commits, Calls, Rollbacks int64
+	QueueLength               int64
+}
+
+// Stats tells how the group commit is doing since Open.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Commits:     s.c.commits.Load(),
+		Calls:       s.c.calls.Load(),
+		Rollbacks:   s.c.rollbacks.Load(),
+		QueueLength: int64(len(s.c.queue)),
+	}
+}
+
+// read is GORM over the readers. What it returns goes through toldRead.
+func (s *Store) read(ctx context.Context) *gorm.DB { return s.g.WithContext(ctx) }
+
+// row and rows are the raw reads of the hot paths. They look at ctx before and
+// not during the read: with a context that can end, the driver starts a
+// goroutine for each statement, and these reads are shorter than that.
+func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
+	if err := ctx.Err(); err != nil {
+		return failed{err}
+	}
+	return s.readers.QueryRowContext(context.WithoutCancel(ctx), q, args...)
+}
+
+func (s *Store) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.readers.QueryContext(context.WithoutCancel(ctx), q, args...)
+}
+
+// scanner is a row that can be read: *sql.Row, *sql.Rows, or one that failed.
+type scanner interface{ Scan(...any) error }
+
+type failed struct{ err error }
+
+func (f failed) Scan(...any) error { return f.err }

@@ -1,0 +1,175 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// Tx is the transaction that a write runs in, possibly with others. It is the
+// committer's and is used on its goroutine only.
+type Tx struct {
+	conn    *sql.Conn
+	g       *gorm.DB
+	stmts   map[string]*sql.Stmt
+	wrote   bool  // by the member that runs now
+	catalog bool  // a product, price or stock changed in this transaction
+	broken  error // SQLite may have ended the transaction by itself
+}
+
+// The writer's statements run without a context that can end: the driver would
+// start a goroutine for each, and a write is never interrupted.
+var background = context.Background()
+
+func newTx(conn *sql.Conn, g *gorm.DB) *Tx {
+	tx := &Tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
+	tx.g = g.Session(&gorm.Session{NewDB: true, Context: background, SkipDefaultTransaction: true})
+	tx.g.Statement.ConnPool = pool{tx}
+	return tx
+}
+
+func (tx *Tx) close() {
+	for _, st := range tx.stmts {
+		st.Close()
+	}
+}
+
+func (tx *Tx) begin() error {
+	tx.wrote, tx.catalog, tx.broken = false, false, nil
+	return tx.plain("BEGIN IMMEDIATE")
+}
+
+func (tx *Tx) commit() error { return tx.plain("COMMIT") }
+
+// rollback is also right when SQLite has rolled back by itself: then there is
+// nothing to do, and its complaint says just that.
+func (tx *Tx) rollback() { _ = tx.plain("ROLLBACK") }
+
+func (tx *Tx) plain(q string) error {
+	st, err := tx.stmt(q)
+	if err != nil {
+		return err
+	}
+	_, err = st.ExecContext(background)
+	return err
+}
+
+// stmt is the prepared statement of q, kept for as long as the connection.
+// q is a constant of the code, never built from what people send.
+func (tx *Tx) stmt(q string) (*sql.Stmt, error) {
+	if st := tx.stmts[q]; st != nil {
+		return st, nil
+	}
+	st, err := tx.conn.PrepareContext(background, q)
+	if err == nil {
+		tx.stmts[q] = st
+	}
+	return st, err
+}
+
+// exec runs a statement that writes.
+func (tx *Tx) exec(q string, args ...any) (sql.Result, error) {
+	if tx.broken != nil {
+		return nil, tx.broken
+	}
+	st, err := tx.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	tx.wrote = true
+	res, err := st.ExecContext(background, args...)
+	return res, tx.check(err)
+}
+
+// execOne is exec for a conditional update: was there a row that fitted?
+func (tx *Tx) execOne(q string, args ...any) (bool, error) {
+	res, err := tx.exec(q, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+// insert is exec for one new row and gives its id.
+func (tx *Tx) insert(q string, args ...any) (int64, error) {
+	res, err := tx.exec(q, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+func (tx *Tx) row(q string, args ...any) scanner {
+	if tx.broken != nil {
+		return failed{tx.broken}
+	}
+	st, err := tx.stmt(q)
+	if err != nil {
+		return failed{err}
+	}
+	return st.QueryRowContext(background, args...)
+}
+
+func (tx *Tx) rows(q string, args ...any) (*sql.Rows, error) {
+	if tx.broken != nil {
+		return nil, tx.broken
+	}
+	st, err := tx.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(background, args...)
+}
+
+// check remembers errors after which SQLite may have rolled back by itself
+// (sqlite.org/lang_transaction.html): whatever ran then would commit alone.
+func (tx *Tx) check(err error) error {
+	switch code(err) & 0xff {
+	case sqliteFull, sqliteIOErr, sqliteNoMem, sqliteBusy, sqliteInterrupt, sqliteReadOnly:
+		tx.broken = err
+	}
+	return err
+}
+
+// gorm is GORM on this transaction.
+func (tx *Tx) gorm() *gorm.DB { return tx.g }
+
+// pool lets GORM run on the transaction and notices its writes.
+type pool struct{ tx *Tx }
+
+func (p pool) PrepareContext(ctx context.Context, q string) (*sql.Stmt, error) {
+	return p.tx.conn.PrepareContext(background, q)
+}
+
+func (p pool) ExecContext(_ context.Context, q string, args ...any) (sql.Result, error) {
+	if p.tx.broken != nil {
+		return nil, p.tx.broken
+	}
+	p.tx.wrote = true
+	res, err := p.tx.conn.ExecContext(background, q, args...)
+	return res, p.tx.check(err)
+}
+
+// QueryContext may write too: INSERT … RETURNING is a query.
+func (p pool) QueryContext(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+	if p.tx.broken != nil {
+		return nil, p.tx.broken
+	}
+	p.note(q)
+	rows, err := p.tx.conn.QueryContext(background, q, args...)
+	return rows, p.tx.check(err)
+}
+
+func (p pool) QueryRowContext(_ context.Context, q string, args ...any) *sql.Row {
+	p.note(q)
+	return p.tx.conn.QueryRowContext(background, q, args...)
+}
+
+func (p pool) note(q string) {
+	if !strings.HasPrefix(q, "SELECT") {
+		p.tx.wrote = true
+	}
+}
