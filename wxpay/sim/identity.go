@@ -1,26 +1,270 @@
 package sim
 
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The ids have WeChat's form and are plainly fake.
+const (
+	appID1     = "wxf000000000000001"
+	miniAppID1 = "wxf000000000000002"
+	mchID1     = "1900000001"
+	subMchID1  = "1900000002"
+
+	merchantName = "云间茶铺" // 商户简称, on the pay sheet and the consent page
+)
+
 // Identity is everything a client of the simulator is configured with: the
 // fields of GET /_sim/api/identity.
 type Identity struct {
-	BaseURL              string `json:"base_url"`
-	BrowserURL           string `json:"browser_url"`
-	AppID                string `json:"app_id"`
-	AppSecret            string `json:"app_secret"`
-	MiniAppID            string `json:"mini_app_id"`
-	MiniAppSecret        string `json:"mini_app_secret"`
-	MchID                string `json:"mch_id"`
-	SubMchID             string `json:"sub_mch_id"`
-	APIKey               string `json:"api_key"`    // v2
-	APIv3Key             string `json:"api_v3_key"` // v3
-	MerchantSerialNo     string `json:"merchant_serial_no"`
-	MerchantPrivateKey   string `json:"merchant_private_key"` // PEM
-	MerchantCertificate  string `json:"merchant_certificate"` // PEM
-	PlatformSerialNo     string `json:"platform_serial_no"`
-	PlatformCertificate  string `json:"platform_certificate"` // PEM
-	PlatformPublicKeyID  string `json:"platform_public_key_id"`
-	PlatformPublicKey    string `json:"platform_public_key"` // PEM
-	KeyMode              string `json:"key_mode"`
-	TLSBaseURL           string `json:"tls_base_url"`
-	TLSCertificateAuthor string `json:"tls_ca"`
+	BaseURL             string `json:"base_url"`
+	BrowserURL          string `json:"browser_url"`
+	AppID               string `json:"app_id"`
+	AppSecret           string `json:"app_secret"`
+	MiniAppID           string `json:"mini_app_id"`
+	MiniAppSecret       string `json:"mini_app_secret"`
+	MchID               string `json:"mch_id"`
+	SubMchID            string `json:"sub_mch_id"`
+	APIKey              string `json:"api_key"`    // v2
+	APIv3Key            string `json:"api_v3_key"` // v3
+	MerchantSerialNo    string `json:"merchant_serial_no"`
+	MerchantPrivateKey  string `json:"merchant_private_key"` // PEM
+	MerchantCertificate string `json:"merchant_certificate"` // PEM
+	PlatformSerialNo    string `json:"platform_serial_no"`
+	PlatformCertificate string `json:"platform_certificate"` // PEM
+	PlatformPublicKeyID string `json:"platform_public_key_id"`
+	PlatformPublicKey   string `json:"platform_public_key"` // PEM
+	KeyMode             string `json:"key_mode"`
+	TLSBaseURL          string `json:"tls_base_url"` // empty: no TLS listener
+	TLSCA               string `json:"tls_ca"`
+}
+
+// Identity is what a client is configured with. Its PEM fields are empty until
+// IdentityWithKeys made the keys once, because that takes long.
+func (s *Sim) Identity() Identity { return s.ids.view() }
+
+// IdentityWithKeys is Identity with RSA keys and certificates. They are made
+// at the first call and kept in Options.Data.
+func (s *Sim) IdentityWithKeys() (Identity, error) {
+	if err := s.ids.makeKeys(); err != nil {
+		return Identity{}, fmt.Errorf("make RSA keys: %w", err)
+	}
+	return s.ids.view(), nil
+}
+
+// withoutSecrets is what a public demo may show.
+func (id Identity) withoutSecrets() Identity {
+	for _, secret := range []*string{&id.AppSecret, &id.MiniAppSecret, &id.APIKey, &id.APIv3Key, &id.MerchantPrivateKey} {
+		*secret = ""
+	}
+	return id
+}
+
+// identity keeps the credentials of the merchant and of WeChat.
+type identity struct {
+	folder string
+	now    func() time.Time
+
+	making sync.Mutex // one maker of keys at a time
+	mu     sync.Mutex
+	id     Identity
+	// platformKey is WeChat's own; it never leaves the simulator.
+	platformKey string
+}
+
+// openIdentity reads the credentials of a former run or makes new ones.
+func openIdentity(opts Options) (*identity, error) {
+	ids := &identity{folder: opts.Data, now: opts.Now}
+	stored, err := ids.readFile("identity.json")
+	switch {
+	case err != nil:
+		return nil, err
+	case stored != "":
+		if err := json.Unmarshal([]byte(stored), &ids.id); err != nil {
+			return nil, fmt.Errorf("read identity.json: %w; delete it to get new keys", err)
+		}
+	default:
+		ids.id = newCredentials()
+		text, err := json.MarshalIndent(ids.id, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("write identity.json: %w", err)
+		}
+		if err := ids.writeFile("identity.json", string(text)+"\n"); err != nil {
+			return nil, err
+		}
+	}
+	ids.id.BaseURL, ids.id.BrowserURL = opts.BaseURL, opts.BrowserURL
+	return ids, ids.readKeys()
+}
+
+func newCredentials() Identity {
+	serial := func() string { return "7" + strings.ToUpper(secret(lowerHex, 39)) }
+	return Identity{
+		AppID: appID1, AppSecret: secret(lowerHex, 32),
+		MiniAppID: miniAppID1, MiniAppSecret: secret(lowerHex, 32),
+		MchID: mchID1, SubMchID: subMchID1,
+		APIKey: secret(alphanum, 32), APIv3Key: secret(alphanum, 32),
+		MerchantSerialNo: serial(), PlatformSerialNo: serial(),
+		PlatformPublicKeyID: "PUB_KEY_ID_01" + mchID1 + secret(digits, 20),
+		KeyMode:             "public_key",
+	}
+}
+
+func (ids *identity) view() Identity {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	return ids.id
+}
+
+// The files of the keys; merchant keys carry the names that WeChat gives them.
+const (
+	fileMerchantKey  = "apiclient_key.pem"
+	fileMerchantCert = "apiclient_cert.pem"
+	filePlatformKey  = "platform_key.pem"
+	filePlatformCert = "platform_cert.pem"
+	filePlatformPub  = "pub_key.pem"
+)
+
+func (ids *identity) keyFiles() map[string]*string {
+	return map[string]*string{
+		fileMerchantKey: &ids.id.MerchantPrivateKey, fileMerchantCert: &ids.id.MerchantCertificate,
+		filePlatformKey: &ids.platformKey, filePlatformCert: &ids.id.PlatformCertificate,
+		filePlatformPub: &ids.id.PlatformPublicKey,
+	}
+}
+
+// readKeys loads the PEM files, all or none.
+func (ids *identity) readKeys() error {
+	files := ids.keyFiles()
+	found := 0
+	for name, to := range files {
+		text, err := ids.readFile(name)
+		if err != nil {
+			return err
+		}
+		if *to = text; text != "" {
+			found++
+		}
+	}
+	if found < len(files) { // a crash while they were being made: make them again
+		for _, to := range files {
+			*to = ""
+		}
+	}
+	return nil
+}
+
+// makeKeys makes the RSA keys and certificates unless they are there.
+func (ids *identity) makeKeys() error {
+	ids.making.Lock()
+	defer ids.making.Unlock()
+	id := ids.view()
+	if id.MerchantPrivateKey != "" {
+		return nil
+	}
+	merchant, err := makePair(id.MerchantSerialNo, pkix.Name{CommonName: id.MchID, Organization: []string{"微信商户系统"}, OrganizationalUnit: []string{merchantName}}, ids.now())
+	if err != nil {
+		return err
+	}
+	platform, err := makePair(id.PlatformSerialNo, pkix.Name{CommonName: "Tenpay.com sign (simulated)", Organization: []string{"wxshop simulator"}}, ids.now())
+	if err != nil {
+		return err
+	}
+	texts := map[string]string{
+		fileMerchantKey: merchant.key, fileMerchantCert: merchant.cert,
+		filePlatformKey: platform.key, filePlatformCert: platform.cert, filePlatformPub: platform.pub,
+	}
+	for name, text := range texts {
+		if err := ids.writeFile(name, text); err != nil {
+			return err
+		}
+	}
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	for name, to := range ids.keyFiles() {
+		*to = texts[name]
+	}
+	return nil
+}
+
+// pair is an RSA key with its certificate, in PEM.
+type pair struct{ key, pub, cert string }
+
+func makePair(serial string, name pkix.Name, now time.Time) (pair, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return pair{}, err
+	}
+	number, ok := new(big.Int).SetString(serial, 16)
+	if !ok {
+		return pair{}, fmt.Errorf("serial number %q is not hexadecimal", serial)
+	}
+	template := &x509.Certificate{
+		SerialNumber: number, Subject: name,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(5, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return pair{}, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return pair{}, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return pair{}, err
+	}
+	return pair{key: pemText("PRIVATE KEY", private), pub: pemText("PUBLIC KEY", public), cert: pemText("CERTIFICATE", cert)}, nil
+}
+
+func pemText(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// readFile returns "" when the file, or the whole folder, does not exist.
+func (ids *identity) readFile(name string) (string, error) {
+	if ids.folder == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(filepath.Join(ids.folder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read keys: %w", err)
+	}
+	return string(b), nil
+}
+
+// writeFile replaces a file in one step, readable by its owner only.
+func (ids *identity) writeFile(name, text string) error {
+	if ids.folder == "" {
+		return nil
+	}
+	path := filepath.Join(ids.folder, name)
+	temp := path + ".new-" + hex.EncodeToString([]byte(secret(digits, 4)))
+	if err := os.WriteFile(temp, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,234 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// What a payer can do.
+const (
+	outcomeSuccess       = "success"
+	outcomeCancel        = "cancel"
+	outcomeFail          = "fail"
+	outcomeNotEnough     = "notenough"
+	outcomeWrongPassword = "wrong_password"
+)
+
+func outcomeNames() []string {
+	return []string{outcomeSuccess, outcomeCancel, outcomeFail, outcomeNotEnough, outcomeWrongPassword}
+}
+
+// payRefusal is the cashier saying no: the words that WeChat shows, and what
+// a developer can do.
+type payRefusal struct{ text, advice string }
+
+func (e *payRefusal) Error() string {
+	if e.advice == "" {
+		return e.text
+	}
+	return e.text + " (" + e.advice + ")"
+}
+
+// The refusals of the cashier (JSAPI, "常见问题").
+var (
+	payPaid       = &payRefusal{"该订单已支付", "the order is paid; place another one"}
+	payClosed     = &payRefusal{"订单已关闭", "the order is closed for good; place one with another out_trade_no"}
+	payExpired    = &payRefusal{"该订单已过期，请重新下单", "time_expire has passed; close the order and place one with another out_trade_no"}
+	payStale      = &payRefusal{"调用支付JSAPI缺少参数：total_fee", "the prepay_id is unknown, older than 2 hours, or of another appid; call unifiedorder again with the same parameters"}
+	payOtherUser  = &payRefusal{"下单账号与支付账号不一致", "only the openid of the order can pay it"}
+	payUnverified = &payRefusal{"支付验证签名失败", "paySign is not the signature of appId, nonceStr, package, signType and timeStamp with the order's key and algorithm"}
+	payNotEnough  = &payRefusal{"余额不足", "give the user more money or choose another one"}
+)
+
+// bridgeParams are the six strings of getBrandWCPayRequest.
+type bridgeParams struct {
+	appID, timeStamp, nonceStr, pkg, signType, paySign string
+}
+
+// sheet is what the pay sheet shows.
+type sheet struct {
+	prepayID, merchant, description, nickname string
+	total, balance                            int64 // fen
+}
+
+// openSheet checks a getBrandWCPayRequest of a user as WeChat does: presence,
+// prepay_id, order, appId, paySign, payer.
+func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
+	for _, need := range []struct{ name, value string }{
+		{"appId", p.appID}, {"timeStamp", p.timeStamp}, {"nonceStr", p.nonceStr},
+		{"package", p.pkg}, {"signType", p.signType}, {"paySign", p.paySign},
+	} {
+		if need.value == "" {
+			return sheet{}, &payRefusal{"调用支付JSAPI缺少参数：" + need.name, "all six parameters must be there, as strings"}
+		}
+	}
+	id, ok := strings.CutPrefix(p.pkg, "prepay_id=")
+	if !ok {
+		return sheet{}, payStale
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	o := s.ledger.prepays[id]
+	if o == nil {
+		return sheet{}, payStale
+	}
+	if err := payable(o, id, now, false); err != nil {
+		return sheet{}, err
+	}
+	if p.appID != o.AppID {
+		return sheet{}, payStale
+	}
+	if !s.paySignHolds(p, o, id) {
+		return sheet{}, payUnverified
+	}
+	u := s.ledger.userByID(userID)
+	if u == nil || o.OpenID != "" && u.openIDFor(o.AppID) != o.OpenID {
+		return sheet{}, payOtherUser
+	}
+	s.opened(id, now)
+	return sheet{
+		prepayID: id, merchant: merchantName, description: o.Body, nickname: u.Nickname,
+		total: o.Total, balance: u.Balance,
+	}, nil
+}
+
+// paySignHolds checks paySign with the algorithm of the unifiedorder that gave
+// the prepay_id; the names are signed in their mixed case (JSAPI, "调起支付").
+func (s *Sim) paySignHolds(p bridgeParams, o *order, prepayID string) bool {
+	pre, _ := o.prepay(prepayID)
+	fields := map[string]string{
+		"appId": p.appID, "timeStamp": p.timeStamp, "nonceStr": p.nonceStr, "package": p.pkg, "signType": p.signType,
+	}
+	return p.signType == pre.SignType && signedBy(fields, p.paySign, s.ids.view().APIKey, pre.SignType)
+}
+
+// payable reports why an order cannot be paid with a prepay_id. A payer whose
+// sheet was open in time may finish.
+func payable(o *order, prepayID string, now time.Time, inTime bool) error {
+	pre, ok := o.prepay(prepayID)
+	switch {
+	case o.payment != nil:
+		return payPaid
+	case !o.closed.IsZero():
+		return payClosed
+	case !inTime && now.After(o.Expires):
+		return payExpired
+	case !ok || !inTime && now.After(pre.At.Add(prepayLife)):
+		return payStale
+	}
+	return nil
+}
+
+// sheetLife is how long a payer may think in front of an open pay sheet.
+const sheetLife = 10 * time.Minute
+
+// opened remembers that a sheet was opened in time. s.mu is held.
+func (s *Sim) opened(prepayID string, now time.Time) {
+	for id, at := range s.sheets {
+		if now.Sub(at) > sheetLife {
+			delete(s.sheets, id)
+		}
+	}
+	s.sheets[prepayID] = now
+}
+
+func (s *Sim) forgetSheets() { s.sheets = map[string]time.Time{} }
+
+// actOnSheet does what a user chose on an opened sheet. The token is the
+// prepay_id, so that a sheet outlives a restart of the simulator.
+func (s *Sim) actOnSheet(prepayID, userID, outcome string) error {
+	s.mu.Lock()
+	o := s.ledger.prepays[prepayID]
+	u := s.ledger.userByID(userID)
+	var err error
+	switch {
+	case o == nil:
+		err = payStale
+	case u == nil:
+		err = payOtherUser
+	default:
+		at, open := s.sheets[prepayID]
+		err = s.act(o, prepayID, u, outcome, open && s.clock.Now().Sub(at) <= sheetLife)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.journal.sync()
+}
+
+// pay makes a user act on an order by its number: the payer of the order
+// unless openid names another.
+func (s *Sim) pay(no, openID, outcome string) (transactionJSON, error) {
+	if outcome == "" {
+		outcome = outcomeSuccess
+	}
+	if !slices.Contains(outcomeNames(), outcome) {
+		return transactionJSON{}, badRequest("unknown outcome %q; choose %s", outcome, strings.Join(outcomeNames(), ", "))
+	}
+	s.mu.Lock()
+	view, err := s.payLocked(no, openID, outcome)
+	s.mu.Unlock()
+	if err != nil {
+		return transactionJSON{}, err
+	}
+	return view, s.journal.sync()
+}
+
+func (s *Sim) payLocked(no, openID, outcome string) (transactionJSON, error) {
+	o := s.ledger.orders[no]
+	if o == nil {
+		return transactionJSON{}, noTransaction(no)
+	}
+	u := s.ledger.users[0]
+	if o.OpenID != "" {
+		u = s.ledger.user(o.AppID, o.OpenID)
+	}
+	if openID != "" {
+		if u = s.ledger.user(o.AppID, openID); u == nil {
+			return transactionJSON{}, badRequest("there is no user with openid %q; GET /_sim/api/users lists them", openID)
+		}
+	}
+	if err := s.act(o, o.latest().ID, u, outcome, false); err != nil {
+		return transactionJSON{}, err
+	}
+	return s.transactionView(o), nil
+}
+
+func noTransaction(no string) error {
+	return notFound("there is no transaction %q; place it with unifiedorder first", no)
+}
+
+// act is one thing that a payer does. Only success changes the order. s.mu is
+// held, so that of a payment and a close that come together one is first.
+func (s *Sim) act(o *order, prepayID string, u *user, outcome string, inTime bool) error {
+	now := s.clock.Now()
+	if err := payable(o, prepayID, now, inTime); err != nil {
+		return err
+	}
+	openID := u.openIDFor(o.AppID)
+	if o.OpenID != "" && openID != o.OpenID {
+		return payOtherUser
+	}
+	if outcome != outcomeSuccess {
+		s.timelineAct(o, u, outcome)
+		return nil
+	}
+	if u.Balance < o.Total {
+		return payNotEnough
+	}
+	bank := []string{"OTHERS", "OTHERS", "OTHERS", "CMB_DEBIT", "ICBC_DEBIT"}
+	p := &payment{
+		TransactionID: s.newTransactionID(now), OpenID: openID, User: u.ID, At: now,
+		BankType: bank[s.idChance("bank", now).IntN(len(bank))],
+	}
+	n := s.newNotification(o, now)
+	if err := s.commitOrder(&record{Kind: recPay, No: o.No, At: now, Payment: p, Note: n}); err != nil {
+		return err
+	}
+	s.log.Info("order paid", "order", o.No, "txn", p.TransactionID, "fen", o.Total)
+	s.schedule(s.ledger.notes[n.ID])
+	return nil
+}

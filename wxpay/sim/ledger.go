@@ -1,0 +1,298 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// ledger is what WeChat knows. It changes only by records of the journal, so
+// that replaying the journal gives the same ledger. Sim.mu guards it.
+type ledger struct {
+	seq     uint64 // records so far; goes on after a reset, so that ids never repeat
+	orders  map[string]*order
+	recent  []*order // in order of arrival
+	byTxn   map[string]*order
+	prepays map[string]*order
+	users   []*user
+	notes   map[string]*notification
+	noted   []*notification // in order of creation
+}
+
+// order is a payment that a merchant asked for. Its state is computed from
+// what happened to it, never stored.
+type order struct {
+	No          string    `json:"no"` // out_trade_no
+	AppID       string    `json:"appid"`
+	MchID       string    `json:"mch_id"`
+	SubMchID    string    `json:"sub_mch_id,omitempty"`
+	TradeType   string    `json:"trade_type"`
+	OpenID      string    `json:"openid,omitempty"` // who must pay (JSAPI)
+	Body        string    `json:"body"`
+	Detail      string    `json:"detail,omitempty"`
+	Attach      string    `json:"attach,omitempty"`
+	DeviceInfo  string    `json:"device_info,omitempty"`
+	Total       int64     `json:"total"` // fen
+	NotifyURL   string    `json:"notify_url"`
+	SignType    string    `json:"sign_type"` // of the latest unifiedorder
+	Created     time.Time `json:"created"`
+	Expire      string    `json:"time_expire,omitempty"` // as the client sent it
+	Expires     time.Time `json:"expires"`               // business time
+	CodeURL     string    `json:"code_url,omitempty"`
+	MWebPackage string    `json:"mweb_package,omitempty"`
+
+	prepays []prepay
+	payment *payment
+	closed  time.Time
+	refunds []refund
+	notes   []*notification
+}
+
+// prepay is one prepay_id of an order; several may be alive at once.
+type prepay struct {
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"`
+	SignType string    `json:"sign_type"`
+}
+
+// prepayLife is how long a prepay_id can be paid with (WeChat Pay v2, unifiedorder).
+const prepayLife = 2 * time.Hour
+
+// payment is the fact that an order was paid.
+type payment struct {
+	TransactionID string    `json:"transaction_id"`
+	OpenID        string    `json:"openid"` // the payer, under the order's appid
+	User          string    `json:"user"`
+	BankType      string    `json:"bank_type"`
+	At            time.Time `json:"at"`
+}
+
+// refund is money that was given back.
+type refund struct {
+	OutRefundNo string    `json:"out_refund_no"`
+	RefundID    string    `json:"refund_id"`
+	Amount      int64     `json:"amount"` // fen
+	State       string    `json:"state"`
+	Created     time.Time `json:"created"`
+	Success     time.Time `json:"success"`
+}
+
+// The states of an order (trade_state).
+const (
+	stateNotPay  = "NOTPAY"
+	stateSuccess = "SUCCESS"
+	stateRefund  = "REFUND"
+	stateClosed  = "CLOSED"
+)
+
+func (o *order) state() string {
+	switch {
+	case len(o.refunds) > 0:
+		return stateRefund
+	case o.payment != nil:
+		return stateSuccess
+	case !o.closed.IsZero():
+		return stateClosed
+	default:
+		return stateNotPay
+	}
+}
+
+// stateDesc is trade_state_desc.
+func (o *order) stateDesc() string {
+	return map[string]string{
+		stateNotPay:  "订单未支付",
+		stateSuccess: "支付成功",
+		stateRefund:  "订单发生过退款，退款详情请查询退款单",
+		stateClosed:  "订单已关闭",
+	}[o.state()]
+}
+
+// prepay finds a prepay_id of the order.
+func (o *order) prepay(id string) (prepay, bool) {
+	for _, p := range o.prepays {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return prepay{}, false
+}
+
+// latest is the newest prepay_id.
+func (o *order) latest() prepay { return o.prepays[len(o.prepays)-1] }
+
+// user is one simulated person with a wallet.
+type user struct {
+	ID         string `json:"id"` // "1", "2", …
+	Nickname   string `json:"nickname"`
+	OpenID     string `json:"openid"`      // under the official account
+	MiniOpenID string `json:"mini_openid"` // under the mini program
+	UnionID    string `json:"unionid"`
+	Balance    int64  `json:"balance"` // fen
+}
+
+func (u *user) openIDFor(appID string) string {
+	switch appID {
+	case appID1:
+		return u.OpenID
+	case miniAppID1:
+		return u.MiniOpenID
+	default:
+		return ""
+	}
+}
+
+// newLedger holds the three people who are always there.
+func newLedger() *ledger {
+	l := &ledger{
+		orders: map[string]*order{}, byTxn: map[string]*order{}, prepays: map[string]*order{},
+		notes: map[string]*notification{},
+	}
+	for i, u := range []user{
+		{Nickname: "林晓溪", Balance: 5_200_000},
+		{Nickname: "陈默", Balance: 888_800},
+		{Nickname: "王小乐", Balance: 600},
+	} {
+		u.ID = strconv.Itoa(i + 1)
+		u.OpenID, u.MiniOpenID, u.UnionID = personIDs("default user " + u.ID)
+		l.users = append(l.users, &u)
+	}
+	return l
+}
+
+// personIDs derives the ids of a person: the same everywhere for the default
+// users, so that a shop's database still knows them after the simulator forgot.
+func personIDs(who string) (openID, miniOpenID, unionID string) {
+	id := func(account string) string {
+		sum := sha256.Sum256([]byte(who + " at " + account))
+		return "o" + base64.RawURLEncoding.EncodeToString(sum[:])[:27]
+	}
+	return id(appID1), id(miniAppID1), id("unionid")
+}
+
+// user finds a person by openid of an account.
+func (l *ledger) user(appID, openID string) *user {
+	for _, u := range l.users {
+		if openID != "" && u.openIDFor(appID) == openID {
+			return u
+		}
+	}
+	return nil
+}
+
+// userByID finds a person by number; none is asked for with "", which is the first.
+func (l *ledger) userByID(id string) *user {
+	for _, u := range l.users {
+		if u.ID == id {
+			return u
+		}
+	}
+	if id == "" {
+		return l.users[0]
+	}
+	return nil
+}
+
+// The kinds of journal records.
+const (
+	recOrder   = "order"
+	recPrepay  = "prepay"
+	recPay     = "pay"
+	recClose   = "close"
+	recUser    = "user"
+	recBalance = "balance"
+	recAttempt = "attempt"
+	recDrop    = "drop"
+	recClock   = "clock"
+	recReset   = "reset"
+)
+
+// record is one line of the journal: one change, complete in itself.
+type record struct {
+	Seq     uint64        `json:"seq"`
+	At      time.Time     `json:"at"`              // business time
+	Ahead   time.Duration `json:"ahead,omitempty"` // of business before honest time, ns
+	Kind    string        `json:"kind"`
+	No      string        `json:"no,omitempty"` // out_trade_no
+	Order   *order        `json:"order,omitempty"`
+	Prepay  *prepay       `json:"prepay,omitempty"`
+	Payment *payment      `json:"payment,omitempty"`
+	User    *user         `json:"user,omitempty"`
+	Note    *notification `json:"note,omitempty"`
+	Attempt *attempt      `json:"attempt,omitempty"`
+}
+
+// apply makes one change. An error means that the journal is not ours.
+func (l *ledger) apply(r *record) error {
+	l.seq = r.Seq
+	switch r.Kind {
+	case recOrder:
+		l.addOrder(r)
+	case recPrepay, recPay, recClose:
+		o := l.orders[r.No]
+		if o == nil {
+			return fmt.Errorf("record %d: no order %q", r.Seq, r.No)
+		}
+		return l.applyToOrder(o, r)
+	case recUser:
+		u := *r.User
+		l.users = append(l.users, &u)
+	case recBalance:
+		u := l.userByID(r.User.ID)
+		if u == nil {
+			return fmt.Errorf("record %d: no user %q", r.Seq, r.User.ID)
+		}
+		u.Balance = r.User.Balance
+	case recAttempt, recDrop:
+		n := l.notes[r.Note.ID]
+		if n == nil {
+			return fmt.Errorf("record %d: no notification %q", r.Seq, r.Note.ID)
+		}
+		n.State, n.Due, n.Step = r.Note.State, r.Note.Due, r.Note.Step
+		if r.Attempt != nil {
+			n.attempts = append(n.attempts, *r.Attempt)
+		}
+	case recReset:
+		seq := l.seq
+		*l = *newLedger()
+		l.seq = seq
+	case recClock:
+	default:
+		return fmt.Errorf("record %d: unknown kind %q", r.Seq, r.Kind)
+	}
+	return nil
+}
+
+func (l *ledger) addOrder(r *record) {
+	o := *r.Order
+	o.prepays = []prepay{*r.Prepay}
+	l.orders[o.No] = &o
+	l.recent = append(l.recent, &o)
+	l.prepays[r.Prepay.ID] = &o
+}
+
+func (l *ledger) applyToOrder(o *order, r *record) error {
+	switch r.Kind {
+	case recPrepay:
+		o.prepays = append(o.prepays, *r.Prepay)
+		o.SignType = r.Prepay.SignType
+		l.prepays[r.Prepay.ID] = o
+	case recClose:
+		o.closed = r.At
+	case recPay:
+		p, n := *r.Payment, *r.Note
+		u := l.userByID(p.User)
+		if u == nil {
+			return fmt.Errorf("record %d: no user %q", r.Seq, p.User)
+		}
+		u.Balance -= o.Total
+		o.payment = &p
+		l.byTxn[p.TransactionID] = o
+		o.notes = append(o.notes, &n)
+		l.notes[n.ID] = &n
+		l.noted = append(l.noted, &n)
+	}
+	return nil
+}
