@@ -324,14 +324,31 @@ var nameByte = func() (t [256]bool) {
 	return t
 }()
 
-// legalText reports whether s is UTF-8 made of characters of XML 1.0.
+// legalText reports whether s is UTF-8 made of characters of XML 1.0. It looks
+// at eight bytes at a time, and at each only where one is a control character.
 func legalText(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	rest := s
+	for len(rest) >= 8 {
+		word := rest[:8]
+		w := uint64(word[0]) | uint64(word[1])<<8 | uint64(word[2])<<16 | uint64(word[3])<<24 |
+			uint64(word[4])<<32 | uint64(word[5])<<40 | uint64(word[6])<<48 | uint64(word[7])<<56
+		if (w-each*' ')&^w&high != 0 && controlled(word) {
 			return false
 		}
+		rest = rest[8:]
 	}
-	return utf8.ValidString(s) && !strings.Contains(s, "\uFFFE") && !strings.Contains(s, "\uFFFF")
+	return !controlled(rest) && utf8.ValidString(s) && !strings.Contains(s, "\uFFFE") && !strings.Contains(s, "\uFFFF")
+}
+
+// controlled reports whether s has a control character that XML 1.0 forbids.
+func controlled(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return true
+		}
+	}
+	return false
 }
 
 // legalRune reports whether r is a Char of XML 1.0.

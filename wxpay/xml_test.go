@@ -145,6 +145,20 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// Every byte at every place of the eight that are looked at together.
+func TestLegalText(t *testing.T) {
+	for c := range 128 {
+		for at := range 17 {
+			b := []byte("0123456789abcdefg")
+			b[at] = byte(c)
+			want := c >= ' ' || c == '\n' || c == '\t' || c == '\r'
+			if got := legalText(string(b)); got != want {
+				t.Errorf("legalText with byte %#x at %d = %t, want %t", c, at, got, want)
+			}
+		}
+	}
+}
+
 func TestDecodeLimits(t *testing.T) {
 	var b strings.Builder
 	for i := range maxFields {
