@@ -1,31 +1,81 @@
+// Command wxshop is a shop that takes WeChat Pay, with WeChat simulated in the
+// same program for those who have no merchant account yet.
 package main
 
 import (
-	_ "github.com/a-h/templ"
-	_ "github.com/alecthomas/kong"
-	_ "github.com/boombuler/barcode/qr"
-	_ "github.com/chromedp/chromedp"
-	_ "github.com/gin-gonic/gin"
-	_ "github.com/glebarez/go-sqlite"
-	_ "github.com/glebarez/sqlite"
-	_ "github.com/go-gormigrate/gormigrate/v2"
-	_ "github.com/goccy/go-yaml"
-	_ "github.com/google/go-cmp/cmp"
-	_ "github.com/gorilla/securecookie"
-	_ "github.com/gorilla/sessions"
-	_ "github.com/klauspost/compress/gzhttp"
-	_ "github.com/prometheus/client_golang/prometheus"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/crypto/argon2"
-	_ "golang.org/x/net/html"
-	_ "golang.org/x/sync/errgroup"
-	_ "golang.org/x/sync/singleflight"
-	_ "golang.org/x/text/language"
-	_ "golang.org/x/text/unicode/norm"
-	_ "golang.org/x/time/rate"
-	_ "gorm.io/gorm"
-	_ "pgregory.net/rapid"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
 )
 
-func main() {}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(exitCode(run(ctx, os.Args[1:], shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ()}), os.Stderr))
+}
+
+// errUsage marks a command line that cannot be understood.
+var errUsage = errors.New("see wxshop --help")
+
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "wxshop:", err)
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+// shell is what a command may touch outside of its configuration.
+type shell struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Environ        []string
+	Started        func(*App) // told when a shop serves; for tests, may be nil
+}
+
+// commands is the command line.
+type commands struct {
+	Config   string `help:"The configuration; without it config.yaml in this folder, if there is one." type:"path" env:"WXSHOP_CONFIG" placeholder:"FILE"`
+	Insecure bool   `help:"Allow a site.base_url with plain http beyond this machine. For tests in a closed network."`
+
+	Serve   serveCmd   `cmd:"" default:"1" help:"Run the shop (this is what wxshop alone does)."`
+	Sim     simCmd     `cmd:"" help:"Run only the simulated WeChat, for a shop in any language."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database up to date and stop."`
+	Order   orderCmd   `cmd:"" help:"Print what happened to an order."`
+	User    userCmd    `cmd:"" help:"The people who may sign in at /admin."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// run is the program: args without its name. It ends when ctx does.
+func run(ctx context.Context, args []string, sh shell) error {
+	var c commands
+	helped := false
+	k, err := kong.New(&c, kong.Name("wxshop"), kong.Description("A shop that takes WeChat Pay. 微信支付商城"),
+		kong.Writers(sh.Stdout, sh.Stderr), kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(sh, &c))
+	if err != nil {
+		return err
+	}
+	parsed, err := k.Parse(args)
+	switch {
+	case helped:
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w; %w", err, errUsage)
+	}
+	return parsed.Run()
+}
+
+// load reads the configuration that the command line names.
+func (c *commands) load(sh shell, flags ...func(*Config)) (Config, error) {
+	return loadConfig(c.Config, sh.Environ, append(flags, func(x *Config) { x.insecure = c.Insecure })...)
+}
