@@ -1,0 +1,154 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/a-h/templ"
+	"github.com/gin-gonic/gin"
+
+	"wxshop/models"
+	"wxshop/views"
+)
+
+// maxPages bounds the cache of pages; a full one starts afresh.
+const maxPages = 512
+
+// pageKey is everything that a page of the catalogue depends on besides the
+// catalogue itself.
+type pageKey struct {
+	path                   string
+	lang                   views.Lang
+	care, wechat, signedIn bool
+	cart                   int64
+}
+
+// cachedPage is a page ready to be sent, plain and compressed.
+type cachedPage struct {
+	version   uint64
+	etag      string
+	plain, gz []byte
+}
+
+// pageCache keeps drawn pages for one version of the catalogue. They hold
+// nothing personal but the number in the cart, which is part of the key.
+type pageCache struct {
+	mu    sync.RWMutex
+	pages map[pageKey]*cachedPage
+}
+
+func newPageCache() *pageCache { return &pageCache{pages: map[pageKey]*cachedPage{}} }
+
+func (p *pageCache) get(k pageKey, version uint64) (*cachedPage, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	x, ok := p.pages[k]
+	return x, ok && x.version == version
+}
+
+func (p *pageCache) put(k pageKey, x *cachedPage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.pages) >= maxPages {
+		clear(p.pages)
+	}
+	p.pages[k] = x
+}
+
+// keyOf is the key of a page for one reader.
+func keyOf(path string, p *views.Page) pageKey {
+	return pageKey{path, p.Lang, p.Care, p.InWeChat, p.SignedIn, p.CartCount}
+}
+
+// showCached sends a page of the catalogue from the cache, or draws and keeps
+// it. version is that of the catalogue before the data was read, so that a
+// change in between is never kept as old. A page with a flash is for one
+// reader, once.
+func (s *Server) showCached(c *gin.Context, p *views.Page, path string, version uint64, draw func() (templ.Component, error)) error {
+	if p.Flash != nil {
+		v, err := draw()
+		if err != nil {
+			return err
+		}
+		return s.show(c, classPage, 200, v)
+	}
+	key := keyOf(path, p)
+	page, ok := s.cache.get(key, version)
+	if !ok {
+		v, err := draw()
+		if err != nil {
+			return err
+		}
+		if page, err = drawn(c.Request.Context(), v, version); err != nil {
+			return err
+		}
+		s.cache.put(key, page)
+	}
+	s.send(c, answer{
+		class: classPage, status: 200, ctype: typeHTML, cache: revalidate,
+		body: page.plain, gz: page.gz, etag: page.etag,
+	})
+	return nil
+}
+
+func drawn(ctx context.Context, v templ.Component, version uint64) (*cachedPage, error) {
+	var b, z bytes.Buffer
+	if err := v.Render(ctx, &b); err != nil {
+		return nil, err
+	}
+	return &cachedPage{version: version, etag: etagOf(b.Bytes()), plain: b.Bytes(), gz: compressed(&z, b.Bytes())}, nil
+}
+
+// goods is the catalogue in memory.
+type goods struct {
+	version    uint64
+	categories []models.Category
+	products   []models.Product // active ones, in the order of the window
+}
+
+// catalogCache keeps the goods of one version.
+type catalogCache struct {
+	mu   sync.Mutex
+	last *goods
+}
+
+// goods reads the catalogue when it changed since the last time.
+func (s *Server) goods(ctx context.Context) (*goods, error) {
+	version := s.Store.CatalogVersion()
+	s.catalog.mu.Lock()
+	defer s.catalog.mu.Unlock()
+	if g := s.catalog.last; g != nil && g.version == version {
+		return g, nil
+	}
+	g := &goods{version: version}
+	var err error
+	if g.categories, err = s.Store.Categories(ctx); err != nil {
+		return nil, err
+	}
+	if g.products, err = s.Store.Products(ctx, models.Find{}); err != nil {
+		return nil, err
+	}
+	s.catalog.last = g
+	return g, nil
+}
+
+// category finds one by its id.
+func (g *goods) category(id string) bool {
+	for i := range g.categories {
+		if g.categories[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// product finds an active one by its slug.
+func (g *goods) product(slug string) (*models.Product, bool) {
+	for i := range g.products {
+		if g.products[i].Slug == slug {
+			return &g.products[i], true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,78 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"wxshop/wxpay"
+)
+
+// notifyLife bounds a notification from its first byte to the answer: WeChat
+// gives up after five seconds (security P27).
+const notifyLife = 3 * time.Second
+
+// rejection is the answer to a notification that never reached checkout: any
+// words but SUCCESS make WeChat send it again (WeChat Pay v2, payment
+// notification).
+var rejection = wxpay.Reply{
+	Status: http.StatusOK, ContentType: "text/xml; charset=utf-8",
+	Body: []byte("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[ERROR]]></return_msg></xml>"),
+}
+
+// notify takes a payment notification of WeChat in: the raw body once, no
+// session, no cookie, no redirect, no compression (security P25). What is
+// acknowledged and what is not is checkout's to say.
+func (s *Server) notify(v wxpay.Version) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		select {
+		case s.notifies <- struct{}{}:
+			defer func() { <-s.notifies }()
+		default:
+			s.note(c, errOverload)
+			s.reply(c, rejection)
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.Request.Context(), notifyLife)
+		defer cancel()
+		body, err := readAll(c.Request)
+		switch {
+		case errors.Is(err, errTooLarge):
+			s.refuse(c, err)
+		case err != nil:
+			s.note(c, err)
+			s.reply(c, rejection)
+		default:
+			s.reply(c, s.Checkout.Notify(ctx, v, c.Request.Header, body))
+		}
+	}
+}
+
+func (s *Server) reply(c *gin.Context, r wxpay.Reply) {
+	s.send(c, answer{class: classNotify, status: r.Status, ctype: r.ContentType, body: r.Body})
+}
+
+// rejectNotify answers for a handler that panicked.
+func (s *Server) rejectNotify(c *gin.Context) {
+	if !c.Writer.Written() {
+		s.reply(c, rejection)
+	}
+}
+
+// limitWork keeps the number of requests in work bounded; notifications have
+// slots of their own.
+func (s *Server) limitWork(c *gin.Context) {
+	if isNotify(c.FullPath()) {
+		return
+	}
+	select {
+	case s.work <- struct{}{}:
+		defer func() { <-s.work }()
+		c.Next()
+	default:
+		s.refuse(c, errOverload)
+	}
+}

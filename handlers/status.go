@@ -1,0 +1,61 @@
+package handlers
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"wxshop/checkout"
+	"wxshop/models"
+	"wxshop/views"
+)
+
+// progress is the answer of GET /orders/{no}/status.
+type progress struct {
+	State   string `json:"state"`
+	Message string `json:"message"`
+	NextMS  int64  `json:"next_ms"` // when to ask again; 0: never
+}
+
+// orderStatus is the poll of the pages that wait. Checkout may ask WeChat,
+// within its limits; nothing that the page says decides anything.
+func (s *Server) orderStatus(c *gin.Context) error {
+	f, err := query(c, "n")
+	if err != nil {
+		return err
+	}
+	no := c.Param("no")
+	v, err := s.visit(c)
+	if err != nil {
+		return err
+	}
+	if v.UserID == 0 || !isOrderNo(no) {
+		return models.ErrNotFound
+	}
+	if wait, ok := s.polls.allow(formatID(v.UserID)); !ok {
+		return tooFast{wait}
+	}
+	st, err := s.Checkout.Status(c.Request.Context(), v.UserID, no)
+	if err != nil {
+		return err
+	}
+	p := s.bareFrame(c)
+	p.SignedIn = v.SignedIn
+	o := views.Order{No: no, State: st.State, CloseReason: st.CloseReason, Total: st.Total, Deadline: st.ExpiresAt.Time}
+	told(&o, &st.Status)
+	o.Checking = st.Unsure && st.State == models.Unpaid
+	said := views.StateOf(&p, &o)
+	return s.json(c, http.StatusOK, progress{said.Key, said.Message, s.nextPoll(st, parseCount(f.raw("n"))).Milliseconds()})
+}
+
+// pollGaps is the rhythm of the nth question; the last one stays.
+var pollGaps = []time.Duration{time.Second, time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Second}
+
+// nextPoll is 0 when nothing can change without the shopper.
+func (s *Server) nextPoll(st *checkout.Progress, n int) time.Duration {
+	if st.State != models.Unpaid {
+		return 0
+	}
+	return pollGaps[min(n, len(pollGaps)-1)]
+}
