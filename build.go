@@ -190,8 +190,8 @@ func (s *Shop) wirePages(p parts) error {
 	if err != nil {
 		return err
 	}
-	s.Handler, err = site.Routes()
-	return err
+	s.Handler = site.Routes()
+	return nil
 }
 
 // simBanner stands on every page of a shop with the simulator.

@@ -80,6 +80,9 @@ func judge(err error) verdict {
 	if _, ok := errors.AsType[tooFast](err); ok {
 		return verdict{http.StatusTooManyRequests, views.TooFast}
 	}
+	if _, ok := errors.AsType[*models.InputError](err); ok {
+		return verdict{http.StatusBadRequest, views.BadForm}
+	}
 	if _, ok := errors.AsType[*models.StockError](err); ok {
 		return verdict{http.StatusConflict, views.TooLate}
 	}

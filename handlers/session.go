@@ -186,7 +186,11 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, sess *sessio
 	if fresh {
 		v.id, v.created = newSecret(), s.now()
 	}
-	if err := s.db.SaveSession(r.Context(), s.encode(v)); err != nil {
+	err := s.db.SaveSession(r.Context(), s.encode(v))
+	if errors.Is(err, models.ErrNotFound) { // signed in or out in another tab while this request ran
+		err = models.ErrStale
+	}
+	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
 	sess.ID, sess.IsNew = v.id, false
