@@ -179,7 +179,7 @@ func (s *Shop) wirePages(p parts) error {
 			Site:    handlers.Site{Name: c.Site.Name, BaseURL: c.Site.BaseURL, TrustedProxies: c.Site.TrustedProxies, Insecure: c.insecure},
 			Session: handlers.Session{Keys: keys, Idle: c.Session.Idle},
 			Limits:  handlers.Limits{OrdersPerMinute: c.Limits.OrdersPerMinute, PagesPerSecond: c.Limits.PagesPerSecond, Body: int64(c.Limits.Body)},
-			Orders:  handlers.Orders{FreeFrom: c.Orders.FreeFrom, PayWithin: c.Orders.Expire},
+			Orders:  handlers.Orders{FreeFrom: c.Orders.FreeFrom, Fee: c.Orders.DeliveryFee, PayWithin: c.Orders.Expire},
 			Dev:     c.dev,
 		},
 	}

@@ -41,7 +41,7 @@ func (s *Server) bareFrame(c *gin.Context) views.Page {
 	return views.Page{
 		Lang: s.lang(c), Care: care(c.Request), Path: "/", Now: s.Now(),
 		Shop: views.Shop{
-			Name: s.Config.Site.Name, Phone: s.Config.Site.Phone, FreeFrom: o.FreeFrom, PayWithin: o.PayWithin,
+			Name: s.Config.Site.Name, Phone: s.Config.Site.Phone, FreeFrom: o.FreeFrom, Fee: o.Fee, PayWithin: o.PayWithin,
 		},
 		InWeChat: placeOf(c.Request).inWeChat(),
 	}

@@ -71,7 +71,8 @@ type Limits struct {
 
 // Orders are the rules of trade that pages speak of.
 type Orders struct {
-	FreeFrom  models.Fen
+	FreeFrom  models.Fen // goods from here on travel free
+	Fee       models.Fen // delivery below that
 	PayWithin time.Duration
 }
 
