@@ -1,0 +1,190 @@
+package views
+
+import (
+	"time"
+
+	"wxshop/models"
+)
+
+// The pages of the merchant, each a templ component:
+//
+//	AdminSignIn(AdminSignInPage)
+//	AdminPassword(AdminPasswordPage)   change one's own password, also at the first sign-in
+//	AdminToday(AdminTodayPage)         how it is going, and what waits
+//	AdminOrders(AdminOrdersPage)       any number finds its order
+//	AdminOrder(AdminOrderPage)         the whole story, and what may be done
+//	AdminCheck(AdminCheckPage)         money that does not fit
+//	AdminError(AdminErrorPage)         what happened, what changed, a way back
+
+// AdminPage is what every page of the merchant needs to draw its frame.
+type AdminPage struct {
+	Lang  Lang
+	Path  string    // address of this page; the switch of language returns here
+	Now   time.Time // the moment of rendering
+	Shop  string    // "" is the name in the catalogue
+	Who   string    // who is signed in, "" nobody
+	Role  string    // owner | staff | viewer
+	Menu  AdminMenu // the entry that this page belongs to
+	Flash *Flash
+	// Numbers beside the entries of the menu.
+	ToShip, ToCheck int64
+}
+
+// Masked reports whether names, phones and addresses are hidden from the
+// reader: a viewer sees how business goes, not who the buyers are.
+func (p *AdminPage) Masked() bool { return p.Role != "owner" && p.Role != "staff" }
+
+// May reports whether the reader may change anything.
+func (p *AdminPage) May() bool { return !p.Masked() }
+
+// AdminMenu is an entry of the menu.
+type AdminMenu string
+
+// The entries.
+const (
+	AdminMenuToday   AdminMenu = "today"
+	AdminMenuOrders  AdminMenu = "orders"
+	AdminMenuCheck   AdminMenu = "check"
+	AdminMenuAccount AdminMenu = "account"
+)
+
+// AdminProblem is why a form of the merchant was not accepted; the catalogue
+// has its words.
+type AdminProblem string
+
+// The problems.
+const (
+	AdminWrong          AdminProblem = "wrong"           // user or password, never which
+	AdminWait           AdminProblem = "wait"            // too many tries; Wait says how long
+	AdminBusy           AdminProblem = "busy"            // too many sign-ins at once
+	AdminEnded          AdminProblem = "ended"           // the session is over
+	AdminPasswordShort  AdminProblem = "password_short"  // fewer than 12 characters
+	AdminPasswordLong   AdminProblem = "password_long"   // more than 128, or not text
+	AdminPasswordCommon AdminProblem = "password_common" // among the first to be tried
+	AdminPasswordNamed  AdminProblem = "password_named"  // has the shop's or the user's name in it
+	AdminPasswordDiffer AdminProblem = "password_differ" // the two new ones are not equal
+	AdminPasswordSame   AdminProblem = "password_same"   // the new one is the old one
+	AdminPasswordWrong  AdminProblem = "password_wrong"  // the present one is not right
+	AdminNoteMissing    AdminProblem = "note_missing"
+	AdminNoteUnclear    AdminProblem = "note_unclear" // characters nobody types, or too long
+	AdminCarrier        AdminProblem = "carrier"
+	AdminTracking       AdminProblem = "tracking"
+)
+
+// AdminSaying is a flash of the merchant; AdminSay gives its words.
+type AdminSaying string
+
+// The sayings. What AdminSay takes after the language is beside each.
+const (
+	AdminSaidPassword  AdminSaying = "password"  // the password was changed
+	AdminSaidShipped   AdminSaying = "shipped"   // carrier, number
+	AdminSaidClosed    AdminSaying = "closed"    // the order was closed, at WeChat first
+	AdminSaidNoted     AdminSaying = "noted"     // the note was stored
+	AdminSaidExplained AdminSaying = "explained" // a payment was explained
+	AdminSaidPaid      AdminSaying = "asked_paid"
+	AdminSaidOpen      AdminSaying = "asked_open"
+	AdminSaidDead      AdminSaying = "asked_dead"
+	AdminSaidMissing   AdminSaying = "asked_missing"
+	AdminSaidNothing   AdminSaying = "asked_nothing" // the order has no payment yet
+	AdminSaidMisfit    AdminSaying = "asked_misfit"  // WeChat says paid, and it does not fit
+	AdminSaidNoAnswer  AdminSaying = "no_answer"     // WeChat did not answer; nothing was decided
+	AdminSaidRefused   AdminSaying = "refused"       // WeChat refused the question
+)
+
+// AdminSignInPage is the door.
+type AdminSignInPage struct {
+	AdminPage
+	Name    string // what was typed
+	Next    string // path to go on to, "" today
+	Problem AdminProblem
+	Wait    time.Duration
+	Fresh   bool // nobody ever signed in: the password is in the terminal
+}
+
+// AdminPasswordPage changes one's own password. With Must nothing else is open
+// until it is done.
+type AdminPasswordPage struct {
+	AdminPage
+	Must    bool
+	Problem AdminProblem
+	Wait    time.Duration
+}
+
+// AdminTodayPage is the start: numbers that are links to what is behind them.
+type AdminTodayPage struct {
+	AdminPage
+	Counts     map[models.State]int64
+	Refunds    int64      // due or under way
+	RefundsSum models.Fen // of these
+	More       bool       // there are more refunds than were counted
+	Newest     []models.OrderRow
+}
+
+// AdminOrdersPage is the list of orders.
+type AdminOrdersPage struct {
+	AdminPage
+	State      models.State // "" all
+	Query      string
+	Counts     map[models.State]int64
+	Rows       []models.OrderRow
+	First      int64  // the number of the first row, from 1
+	Prev, Next string // addresses, "" at the ends
+}
+
+// AdminOrderPage is one order with all its history.
+type AdminOrderPage struct {
+	AdminPage
+	models.Dossier
+	Form AdminOrderForm
+}
+
+// AdminOrderForm is what somebody typed and what was wrong with it; the zero
+// value is an untouched page.
+type AdminOrderForm struct {
+	Carrier, Tracking, Note, Reason string
+	Problem                         AdminProblem
+	At                              AdminAction // where the problem is
+}
+
+// AdminAction is something that staff can do to an order, and the last part
+// of its address.
+type AdminAction string
+
+// The actions.
+const (
+	AdminAsk     AdminAction = "ask"
+	AdminShip    AdminAction = "ship"
+	AdminClose   AdminAction = "close"
+	AdminNote    AdminAction = "note"
+	AdminExplain AdminAction = "explain"
+)
+
+// AdminCheckPage is the list of payments that fit nothing.
+type AdminCheckPage struct {
+	AdminPage
+	Open []AdminMisfit
+	Done []AdminMisfit // explained, newest first
+	More string        // address of older ones, "" none
+	// When an explanation was not accepted: whose, what was typed, and why.
+	At      int64
+	Note    string
+	Problem AdminProblem
+}
+
+// AdminMisfit is a payment to check with the number of its order.
+type AdminMisfit struct {
+	models.Misfit
+	OrderNo string // "" unknown
+}
+
+// AdminErrorPage says what happened. Status picks the words; with OrderNo
+// there is a way back to the order, with State it says how that stands now.
+type AdminErrorPage struct {
+	AdminPage
+	Status  int
+	Ref     string
+	OrderNo string
+	State   models.State
+	// Back is where the form was, "" the start.
+	Back string
+}

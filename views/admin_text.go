@@ -1,0 +1,132 @@
+package views
+
+import (
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"wxshop/models"
+)
+
+//go:embed admin_zh.yaml
+var adminZH []byte
+
+//go:embed admin_en.yaml
+var adminEN []byte
+
+// adminCatalogue is every sentence that the people of the shop read, by Lang.
+var adminCatalogue = [...]*adminWords{ZH: mustReadAdmin(adminZH), EN: mustReadAdmin(adminEN)}
+
+// adminWords are the sentences of one language, a struct so that the compiler
+// finds a missing key.
+type adminWords struct {
+	Frame struct {
+		Shop, Title, Skip, Nav, Today, Orders, Check, Account, SignOut, OtherLang string
+		Day, FullDay, Minutes, Hours, Days                                        string
+		Weekdays                                                                  [7]string
+	}
+	SignIn struct {
+		Title, Only, User, Password, Button, Fresh, Forgot string
+	}
+	Password struct {
+		Title, Must, MustTitle, Current, New, Again, Rule, Button, Ends string
+	}
+	Today struct {
+		Title, ToShip, ToShipText, Unpaid, UnpaidText, Check, CheckText, Refunds, RefundsText string
+		Newest, None, Todo, TodoCheck, TodoShip, TodoRefund, TodoUnpaid, All                  string
+	}
+	Orders struct {
+		Title, States, All, Any, Hint, Find, Caption, Empty, NoHit, NoHitText, Clear string
+		Receiver, Amount, Goods, State, Placed, No, Tail, AndMore                    string
+		Pages, Prev, Next, Range                                                     string
+	}
+	Order  adminOrderWords
+	Check  adminCheckWords
+	Errors map[string]struct{ Title, Text string }
+	Error  struct{ Title, Ref, Now, ToOrder, ToStart, Back string }
+	Roles  map[string]string
+	States map[models.State]string
+	Marks  struct{ Check, Refund string }
+	// PayStates, RefundStates, Channels, Actors, Ops, Reasons and Closes
+	// translate words of our own database; an unknown word is shown as it is.
+	PayStates    map[models.PayState]string
+	RefundStates map[models.RefundState]string
+	Channels     map[string]string
+	Actors       map[string]string
+	Ops          map[string]string
+	Closes       map[models.CloseReason]string
+	RefundWhy    map[string]string
+	Events       map[string]string
+	Misfits      map[string]misfitWords
+	Problems     map[AdminProblem]string
+	Sayings      map[AdminSaying]string
+}
+
+type adminOrderWords struct {
+	Title, Ask, Ship, ShipTitle, ShipText, Carrier, CarrierHint, Tracking, TrackingHint, ShipButton string
+	Close, CloseTitle, CloseText, Reason, ReasonHint, CloseButton                                   string
+	Goods, Name, Price, Qty, Sum, Delivery, Total, Due, Refunded, Refunding                         string
+	Payments, Channel, Amount, OutTradeNo, Transaction, NoPayments, PaidAt, Expires, LastError      string
+	Refunds, RefundNo, RefundWhy, RefundLater                                                       string
+	Messages, MessagesText, NoMessages, Sent, Answer, Failed, Called, Took                          string
+	Buyer, Receiver, Phone, Address, Note, No, Guest, OpenID, SendTo, Parcel, Closed, Until, User   string
+	Log, AddNote, SaveNote, Misfits                                                                 string
+}
+
+type adminCheckWords struct {
+	Title, Waiting, None, NoneTitle, Intro, What, Ours, Theirs, Order, OutTradeNo, Transaction string
+	Since, Why, Explain, ExplainHint, ExplainButton, AskButton, RefundLater, Raw, Done, By     string
+	Amount, How, When, Older, Less, More, Unreadable, Total                                    string
+}
+
+func mustReadAdmin(b []byte) *adminWords {
+	w := new(adminWords)
+	if err := yaml.UnmarshalWithOptions(b, w, yaml.Strict()); err != nil {
+		panic(fmt.Sprintf("read the merchant's catalogue: %s", err)) // embedded: a test reads it before anyone else
+	}
+	return w
+}
+
+// AdminSay is the sentence of a saying in that language.
+func AdminSay(l Lang, s AdminSaying, args ...any) string {
+	return fill(adminCatalogue[l].Sayings[s], args...)
+}
+
+// w are the sentences in the language of the page.
+func (p *AdminPage) w() *adminWords { return adminCatalogue[p.Lang] }
+
+func (p *AdminPage) shopName() string {
+	if p.Shop != "" {
+		return p.Shop
+	}
+	return p.w().Frame.Shop
+}
+
+// problem is the sentence of a problem, with the wait where it says one.
+func (p *AdminPage) problem(x AdminProblem, wait time.Duration) string {
+	s := p.w().Problems[x]
+	if x != AdminWait {
+		return s
+	}
+	return fmt.Sprintf(s, p.wait(wait))
+}
+
+// wait is a time to wait in words, rounded up.
+func (p *AdminPage) wait(d time.Duration) string {
+	n, unit := int64((d+time.Second-1)/time.Second), [...]string{ZH: "%d 秒", EN: "%d s"}[p.Lang]
+	if n > 120 {
+		n, unit = (n+59)/60, [...]string{ZH: "%d 分钟", EN: "%d min"}[p.Lang]
+	}
+	return fmt.Sprintf(unit, max(n, 1))
+}
+
+// word looks a word of the database up and shows it as it is when nobody
+// translated it: a new kind of event must not vanish from a timeline.
+func word[K ~string](m map[K]string, k K) string {
+	if s, ok := m[k]; ok {
+		return s
+	}
+	return string(k)
+}
