@@ -1,0 +1,245 @@
+package checkout_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wxshop/models"
+	"wxshop/wxpay"
+)
+
+func readAll(r *http.Request) []byte {
+	b, _ := io.ReadAll(r.Body)
+	return b
+}
+
+// faults are the ways in which an answer gets lost or spoiled. done says
+// whether WeChat did what it was asked before.
+var faults = []struct {
+	name string
+	make func(real http.Handler) http.HandlerFunc
+}{
+	{"timeout, not done", func(http.Handler) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) { time.Sleep(time.Minute) }
+	}},
+	{"timeout, done", func(real http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			real.ServeHTTP(httptest.NewRecorder(), r)
+			time.Sleep(time.Minute)
+		}
+	}},
+	{"connection cut, done", func(real http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			real.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+	}},
+	{"502", func(http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(502) }
+	}},
+	{"HTML page", func(http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "<!DOCTYPE html><html><body>维护中</body></html>")
+		}
+	}},
+	{"unsigned", rewrite(func(s string) string { return cutTag(s, "sign") })},
+	{"wrongly signed", rewrite(func(s string) string {
+		return strings.Replace(s, "SUCCESS]]></result_code>", "SUCCESS]]></result_code><more>1</more>", 1)
+	})},
+	{"cut", rewrite(func(s string) string { return s[:len(s)/2] })},
+	{"empty", rewrite(func(string) string { return "" })},
+	{"SYSTEMERROR", func(http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "<xml><return_code><![CDATA[FAIL]]></return_code>\n<return_msg><![CDATA[system error]]></return_msg>\n</xml>")
+		}
+	}},
+}
+
+func rewrite(f func(string) string) func(http.Handler) http.HandlerFunc {
+	return func(real http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			real.ServeHTTP(rec, r)
+			io.WriteString(w, f(rec.Body.String()))
+		}
+	}
+}
+
+func cutTag(s, tag string) string {
+	i := strings.Index(s, "<"+tag+">")
+	j := strings.Index(s, "</"+tag+">")
+	if i < 0 || j < 0 {
+		return s
+	}
+	return s[:i] + s[j+len(tag)+3:]
+}
+
+// An unknown outcome of any gateway call ends in the same out_trade_no and
+// never in "failed"; once WeChat answers again, the order can be paid.
+func TestUnknownIsNeverFailed(t *testing.T) {
+	for _, path := range []string{"/pay/unifiedorder", "/pay/orderquery", "/pay/closeorder"} {
+		for _, f := range faults {
+			t.Run(path+" "+f.name, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					h := f.make(w.sim.Gateway())
+					w.fault = func(p string) http.HandlerFunc {
+						if p == path {
+							return h
+						}
+						return nil
+					}
+					o, p := w.buys()
+					w.svc.Status(t.Context(), w.user.ID, o.No)
+					if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); path != "/pay/unifiedorder" && err == nil {
+						// Only a close that WeChat answered may close the order here.
+						if w.order(o.No).State != models.Unpaid {
+							t.Fatalf("cancelled although WeChat did not answer\n%s", w.story(o.No))
+						}
+					}
+					if w.order(o.No).State == models.Closed {
+						return // unifiedorder was spoiled, query and close were honest
+					}
+					later(2 * time.Minute)
+					for _, x := range w.payments(o) {
+						if x.State == models.PayFailed || x.OutTradeNo != p.OutTradeNo {
+							t.Fatalf("attempt is %s %s, want %s still open\n%s", x.OutTradeNo, x.State, p.OutTradeNo, w.story(o.No))
+						}
+					}
+					w.fault = nil
+					if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
+						t.Fatalf("Pay afterwards: %v\n%s", err, w.story(o.No))
+					}
+					live, err := w.store.LivePayment(t.Context(), o.ID)
+					if err != nil || live.State != models.PayPrepaid {
+						t.Fatalf("live attempt = %+v, %v", live, err)
+					}
+					if live.OutTradeNo != p.OutTradeNo && w.atWeChat(p.OutTradeNo).State != "CLOSED" {
+						t.Errorf("number changed from %s to %s", p.OutTradeNo, live.OutTradeNo)
+					}
+					if code := w.pays(live.OutTradeNo); code != 200 {
+						t.Fatalf("paying = %d\n%s", code, w.story(o.No))
+					}
+					later(time.Second)
+					w.wantState(o.No, models.Paid)
+				})
+			})
+		}
+	}
+}
+
+// Decision 13: every retry of an attempt says the same.
+func TestRetrySaysTheSame(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var bodies []string
+		real := w.sim.Gateway()
+		w.fault = func(p string) http.HandlerFunc {
+			if p != "/pay/unifiedorder" {
+				return nil
+			}
+			return func(rw http.ResponseWriter, r *http.Request) {
+				b := string(readAll(r))
+				bodies = append(bodies, b)
+				if len(bodies) < 4 {
+					rw.WriteHeader(503)
+					return
+				}
+				r.Body = io.NopCloser(strings.NewReader(b))
+				real.ServeHTTP(rw, r)
+			}
+		}
+		o, p := w.buys()
+		for range 6 {
+			later(time.Minute)
+			w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "9.9.9.9") // another address by now
+		}
+		if len(bodies) < 4 {
+			t.Fatalf("%d calls, want at least 4", len(bodies))
+		}
+		for i, b := range bodies {
+			for _, tag := range []string{"nonce_str", "sign"} {
+				b = cutTag(b, tag)
+			}
+			bodies[i] = b
+			if bodies[i] != bodies[0] {
+				t.Errorf("call %d says\n%s\nthe first said\n%s", i, bodies[i], bodies[0])
+			}
+		}
+		if live, err := w.store.LivePayment(t.Context(), o.ID); err != nil || live.OutTradeNo != p.OutTradeNo || live.State != models.PayPrepaid {
+			t.Errorf("live = %+v, %v", live, err)
+		}
+	})
+}
+
+// A definite refusal fails the attempt, keeps the order, and the next try is a
+// new number.
+func TestRefusedAttempt(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.fault = func(p string) http.HandlerFunc {
+			return func(rw http.ResponseWriter, r *http.Request) {
+				io.WriteString(rw, "<xml><return_code><![CDATA[FAIL]]></return_code>\n<return_msg><![CDATA[签名错误]]></return_msg>\n</xml>")
+			}
+		}
+		o, p := w.buys()
+		if p.State != models.PayFailed {
+			t.Fatalf("attempt is %s, want failed", p.State)
+		}
+		w.wantState(o.No, models.Unpaid)
+		w.fault = nil
+		if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
+			t.Fatal(err)
+		}
+		live, err := w.store.LivePayment(t.Context(), o.ID)
+		if err != nil || live.OutTradeNo == p.OutTradeNo {
+			t.Errorf("live = %+v, %v, want a new number", live, err)
+		}
+	})
+}
+
+// Two taps on Pay, or forty, are one attempt.
+func TestPayInParallel(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		o, p := w.buys()
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() {
+				if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if ps := w.payments(o); len(ps) != 1 || ps[0].OutTradeNo != p.OutTradeNo {
+			t.Errorf("%d attempts, want the one", len(ps))
+		}
+	})
+}
+
+// The order of another shopper does not exist (P15).
+func TestForeignOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		o, _ := w.buys()
+		b, err := w.store.SignIn(t.Context(), w.sim.Identity().AppID, w.simUsers()[1].OpenID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := map[string]func() error{
+			"page":    func() error { _, err := w.svc.PayPage(t.Context(), b, o.No); return err },
+			"pay":     func() error { return w.svc.Pay(t.Context(), b, o.No, wxpay.JSAPI, "127.0.0.1") },
+			"status":  func() error { _, err := w.svc.Status(t.Context(), b.ID, o.No); return err },
+			"cancel":  func() error { return w.svc.Cancel(t.Context(), b.ID, o.No) },
+			"confirm": func() error { return w.svc.Confirm(t.Context(), b.ID, o.No) },
+			"again":   func() error { _, err := w.svc.Again(t.Context(), b.ID, o.No); return err },
+		}
+		for name, call := range calls {
+			if err := call(); err == nil || !strings.Contains(err.Error(), models.ErrNotFound.Error()) {
+				t.Errorf("%s of A's order by B = %v, want not found", name, err)
+			}
+		}
+		w.wantState(o.No, models.Unpaid)
+	})
+}

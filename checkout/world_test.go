@@ -1,0 +1,409 @@
+package checkout_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wxshop/checkout"
+	"wxshop/models"
+	"wxshop/wxpay"
+	"wxshop/wxpay/sim"
+)
+
+// local answers requests by host without a socket, so that a synctest bubble
+// can hold shop and WeChat. A caller that gives up leaves the handler running,
+// as a real timeout does.
+type local struct {
+	mu      sync.Mutex
+	hosts   map[string]http.Handler
+	running sync.WaitGroup // handlers whose caller may be gone
+}
+
+func (l *local) set(host string, h http.Handler) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hosts == nil {
+		l.hosts = map[string]http.Handler{}
+	}
+	l.hosts[host] = h
+}
+
+func (l *local) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.mu.Lock()
+	h, ok := l.hosts[r.URL.Host]
+	l.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("no route to %s", r.URL.Host)
+	}
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+		r.Body.Close()
+	}
+	in := httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+	in.Header = r.Header.Clone()
+	in.RemoteAddr = "127.0.0.1:40000"
+	w, done := httptest.NewRecorder(), make(chan struct{})
+	var aborted bool
+	l.running.Go(func() {
+		defer close(done)
+		defer func() {
+			if e := recover(); e != nil {
+				aborted = true // http.ErrAbortHandler: the connection is cut
+			}
+		}()
+		h.ServeHTTP(w, in)
+	})
+	select {
+	case <-done:
+		if aborted {
+			return nil, errors.New("connection reset")
+		}
+		res := w.Result()
+		res.Request = r
+		return res, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// world is a shop's workflows and a whole WeChat, joined without sockets.
+type world struct {
+	t       *testing.T
+	net     *local
+	dir     string
+	store   *models.Store
+	sim     *sim.Sim
+	svc     *checkout.Service
+	gw      wxpay.Gateway
+	fault   func(path string) http.HandlerFunc // what the gateway does instead; nil: itself
+	notify  func(next http.Handler) http.Handler
+	counts  map[string]int
+	countMu sync.Mutex
+	stops   []func()
+	loops   bool
+	crash   func(string) error
+	user    *models.User
+	openid  string
+}
+
+const day = 24 * time.Hour
+
+// inBubble runs f in a synctest bubble that starts in the year 2026, with a
+// world whose loops run.
+func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)))
+		w := newWorld(t)
+		defer w.close()
+		w.run()
+		f(t, w)
+	})
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, net: &local{}, dir: t.TempDir(), counts: map[string]int{}}
+	var err error
+	w.sim, err = sim.New(sim.Options{
+		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: "http://shop", Seed: 1,
+		NotifyAllow: []string{"shop"}, Transport: w.net, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.net.set("gateway", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.fault != nil {
+			if h := w.fault(r.URL.Path); h != nil {
+				h(rw, r)
+				return
+			}
+		}
+		w.sim.Gateway().ServeHTTP(rw, r)
+	}))
+	w.open()
+	w.seed()
+	return w
+}
+
+// open starts the shop's side on the database file; restart calls it again.
+func (w *world) open() {
+	w.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	w.store, err = models.Open(w.t.Context(), models.Config{Driver: "sqlite", DSN: filepath.Join(w.dir, "shop.db")},
+		models.Options{Log: log, Crash: w.crash})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := w.sim.Identity()
+	v2, err := wxpay.NewV2(wxpay.Config{
+		AppID: id.AppID, MchID: id.MchID, APIKey: id.APIKey, SignType: wxpay.HMACSHA256,
+		Hosts: []string{"http://gateway"}, Timeout: 5 * time.Second, Transport: w.net, Record: checkout.Record, Log: log,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gw = v2
+	w.svc = checkout.New(checkout.Config{
+		API: wxpay.V2, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: "http://shop",
+		ShopName: "云间茶铺", Expire: 30 * time.Minute, ChaseAfter: time.Minute, ConfirmAfter: 10 * day,
+		DeliveryFee: 800, FreeFrom: 9900,
+	}, checkout.Options{
+		Store: w.store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}, Log: log, Count: w.count,
+	})
+	svc := w.svc
+	var notify http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		reply := svc.Notify(r.Context(), wxpay.V2, r.Header, body)
+		rw.Header().Set("Content-Type", reply.ContentType)
+		rw.WriteHeader(reply.Status)
+		rw.Write(reply.Body)
+	})
+	w.net.set("shop", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.notify != nil {
+			w.notify(notify).ServeHTTP(rw, r)
+			return
+		}
+		notify.ServeHTTP(rw, r)
+	}))
+}
+
+func (w *world) seed() {
+	w.t.Helper()
+	_, err := w.store.SeedIfEmpty(w.t.Context(), models.Seed{
+		Categories: []models.Category{{ID: "green", NameZH: "绿茶", NameEN: "Green"}},
+		Products: []models.Product{
+			{Slug: "longjing", CategoryID: "green", NameZH: "明前龙井", NameEN: "Longjing", Active: true,
+				SKUs: []models.SKU{{Code: "LJ", Price: 16800, Stock: 5}}},
+			{Slug: "jasmine", CategoryID: "green", NameZH: "茉莉飘雪", NameEN: "Jasmine", Active: true,
+				SKUs: []models.SKU{{Code: "ML", Price: 5800, Stock: 2}}},
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.openid = w.simUsers()[0].OpenID
+	w.user, err = w.store.SignIn(w.t.Context(), w.sim.Identity().AppID, w.openid, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run starts the shop's loops and the simulator's deliveries.
+func (w *world) run() {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan struct{}, 2)
+	svc := w.svc
+	go func() { svc.Run(ctx); done <- struct{}{} }()
+	go func() { w.sim.Run(ctx); done <- struct{}{} }()
+	w.stops = append(w.stops, func() { cancel(); <-done; <-done })
+}
+
+func (w *world) stop() {
+	for _, f := range w.stops {
+		f()
+	}
+	w.stops = nil
+}
+
+func (w *world) close() {
+	w.stop()
+	w.net.running.Wait()
+	w.store.Close()
+	w.sim.Close()
+}
+
+// restart ends the shop and starts it on the same database; WeChat lives on.
+func (w *world) restart() {
+	w.t.Helper()
+	w.stop()
+	w.store.Close()
+	w.open()
+	w.run()
+}
+
+func (w *world) count(event string) {
+	w.countMu.Lock()
+	defer w.countMu.Unlock()
+	w.counts[event]++
+}
+
+func (w *world) counted(event string) int {
+	w.countMu.Lock()
+	defer w.countMu.Unlock()
+	return w.counts[event]
+}
+
+// api calls the simulator's control API.
+func (w *world) api(method, path string, in, out any) int {
+	w.t.Helper()
+	var body []byte
+	if in != nil {
+		body, _ = json.Marshal(in)
+	}
+	r := httptest.NewRequest(method, "http://127.0.0.1:8081/_sim/api/"+path, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	w.sim.Gateway().ServeHTTP(rec, r)
+	if out != nil {
+		if err := json.Unmarshal(rec.Body.Bytes(), out); err != nil {
+			w.t.Fatalf("%s %s = %d %s: %v", method, path, rec.Code, rec.Body, err)
+		}
+	}
+	return rec.Code
+}
+
+type simUser struct {
+	OpenID   string `json:"openid"`
+	Nickname string `json:"nickname"`
+}
+
+func (w *world) simUsers() []simUser {
+	w.t.Helper()
+	var us []simUser
+	w.api("GET", "users", nil, &us)
+	if len(us) == 0 {
+		w.t.Fatal("the simulator has no users")
+	}
+	return us
+}
+
+type simTransaction struct {
+	OutTradeNo    string   `json:"out_trade_no"`
+	TransactionID *string  `json:"transaction_id"`
+	State         string   `json:"state"`
+	Total         int64    `json:"total"`
+	Notifications []string `json:"notifications"`
+}
+
+func (w *world) atWeChat(outTradeNo string) simTransaction {
+	w.t.Helper()
+	var x simTransaction
+	if code := w.api("GET", "transactions/"+outTradeNo, nil, &x); code != 200 {
+		w.t.Fatalf("transaction %s at WeChat = %d", outTradeNo, code)
+	}
+	return x
+}
+
+// pays lets the simulated user pay an attempt; it reports the status.
+func (w *world) pays(outTradeNo string) int {
+	w.t.Helper()
+	return w.api("POST", "transactions/"+outTradeNo+"/pay", map[string]any{}, nil)
+}
+
+var forms int
+
+// buys places an order of one longjing inside WeChat.
+func (w *world) buys(lines ...models.Line) (*models.Order, *models.Payment) {
+	w.t.Helper()
+	forms++
+	if len(lines) == 0 {
+		lines = []models.Line{{SKUID: w.sku("LJ").ID, Qty: 1}}
+	}
+	placed, err := w.svc.Place(w.t.Context(), checkout.PlaceRequest{
+		User: w.user, FormToken: fmt.Sprintf("form-%d", forms), Lines: lines, Channel: wxpay.JSAPI, ClientIP: "127.0.0.1",
+		Receiver: models.Receiver{Name: "林晓溪", Phone: "13800001234", Province: "浙江省", City: "杭州市", District: "西湖区", Street: "文三路 90 号"},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ps := w.payments(placed.Order)
+	return placed.Order, &ps[len(ps)-1]
+}
+
+func (w *world) payments(o *models.Order) []models.Payment {
+	w.t.Helper()
+	ps, err := w.store.Payments(w.t.Context(), o.ID)
+	if err != nil || len(ps) == 0 {
+		w.t.Fatalf("payments of %s = %d, %v", o.No, len(ps), err)
+	}
+	return ps
+}
+
+func (w *world) sku(code string) models.SKU {
+	w.t.Helper()
+	ps, err := w.store.Products(w.t.Context(), models.Find{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range ps {
+		for _, k := range p.SKUs {
+			if k.Code == code {
+				return k
+			}
+		}
+	}
+	w.t.Fatalf("no SKU %s", code)
+	return models.SKU{}
+}
+
+func (w *world) order(no string) *models.Order {
+	w.t.Helper()
+	o, err := w.store.AnyOrder(w.t.Context(), no)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+func (w *world) dossier(no string) *models.Dossier {
+	w.t.Helper()
+	d, err := w.store.Dossier(w.t.Context(), no)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return d
+}
+
+func (w *world) wantState(no string, want models.State) *models.Order {
+	w.t.Helper()
+	o := w.order(no)
+	if o.State != want {
+		w.t.Fatalf("order %s is %s, want %s\n%s", no, o.State, want, w.story(no))
+	}
+	return o
+}
+
+// wantEvents checks how often an order's history has an event of a kind.
+func (w *world) wantEvents(no, kind string, want int) {
+	w.t.Helper()
+	n := 0
+	for _, e := range w.dossier(no).Events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	if n != want {
+		w.t.Errorf("order %s has %d %q events, want %d\n%s", no, n, kind, want, w.story(no))
+	}
+}
+
+// story is the order's history in lines, for failures.
+func (w *world) story(no string) string {
+	var b strings.Builder
+	d := w.dossier(no)
+	for _, e := range d.Events {
+		fmt.Fprintf(&b, "  %s %s %s %s→%s %s %s\n", e.At.Format(time.RFC3339), e.Actor, e.Kind, e.From, e.To, e.OutTradeNo, e.Note)
+	}
+	for _, p := range d.Payments {
+		fmt.Fprintf(&b, "  payment %s %s live=%v err=%q\n", p.OutTradeNo, p.State, p.LiveOrderID != nil, p.LastError)
+	}
+	return b.String()
+}
+
+func later(d time.Duration) { time.Sleep(d); synctest.Wait() }
