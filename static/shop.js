@@ -1,1 +1,122 @@
 "use strict";
+// Makes pages that work already more pleasant: busy buttons, copying, the
+// stepper, the countdown and polling. It believes only our server.
+const $ = (q, el = document) => el.querySelector(q);
+const list = q => [...document.querySelectorAll(q)];
+const on = (name, fn, el = document, o) => el?.addEventListener(name, fn, o);
+const data = id => JSON.parse($(id)?.textContent || "{}");
+const now = () => performance.now();
+const say = data("#words");
+const tell = text => { if (text) $("#say").textContent = text; };
+
+// A busy button keeps its label, width and focus; it is never disabled, which
+// would take its value out of the form.
+const hold = b => b?.setAttribute("aria-disabled", true);
+const busy = b => { hold(b); b?.classList.add("busy"); };
+const free = b => { b?.removeAttribute("aria-disabled"); b?.classList.remove("busy"); };
+on("click", e => {
+  if (e.target.closest("[aria-disabled]")) { e.preventDefault(); e.stopPropagation(); }
+}, document, true);
+on("submit", e => {
+  const b = e.submitter;
+  if ($(".busy", e.target)) return e.preventDefault();
+  busy(b);
+  setTimeout(() => { free(b); tell(say.again); }, 15000);
+});
+
+list("[data-js]").forEach(el => { el.hidden = false; });
+$("[role=alert],li:target h2")?.focus();
+
+on("click", async e => {
+  const b = e.target, { copy, done, hold } = b.dataset, from = copy && $(copy), label = b.textContent;
+  if (!from) return;
+  try {
+    await navigator.clipboard.writeText(from.textContent);
+    b.textContent = done;
+  } catch {
+    from.select ? from.select() : getSelection().selectAllChildren(from);
+    b.textContent = hold;
+  }
+  setTimeout(() => { b.textContent = label; }, 2000);
+});
+
+// The stepper of the cart posts; the one of a product counts by itself.
+const box = $("[data-step]");
+const count = by => {
+  const { max, price, say } = $(":checked").dataset, [less, qty, more] = box.children, old = $("[data-price]");
+  qty.value = Math.max(1, Math.min(max, (+qty.value || 1) + by));
+  less.disabled = qty.value < 2;
+  more.disabled = +qty.value >= max;
+  [old.childNodes[1].data, old.lastChild.textContent] = price.split(/(?=\.)/);
+  $("[data-stock]").textContent = say;
+};
+on("click", e => {
+  const by = { minus: -1, plus: 1 }[e.target.value];
+  if (by) { e.preventDefault(); count(by); }
+}, box);
+on("change", e => {
+  if (box) count(0);
+  else if (e.target.name === "qty") $("[value=set]", e.target.form).click();
+});
+
+const reel = $(".reel"), thumbs = list(".thumbs a");
+thumbs.forEach((a, i) => on("click", e => { e.preventDefault(); reel.scrollTo(i * reel.clientWidth, 0); }, a));
+on("scroll", () => thumbs.forEach((a, i) => {
+  a.ariaCurrent = i === Math.round(reel.scrollLeft / reel.clientWidth) || null;
+}), reel);
+
+// Polling: the server says when to ask again. A hidden page does not ask, and
+// a question that fails never changes what is shown.
+const here = $("[data-poll]")?.dataset;
+let turn = 0, since = now(), timer, doubt = here && "checking" in here;
+const ask = async () => {
+  clearTimeout(timer);
+  if (!here || document.hidden) return;
+  let next = 10000, state;
+  try {
+    const r = await fetch(here.poll + "?n=" + turn++), a = await r.json();
+    sync(Date.parse(r.headers.get("Date")));
+    ({ state, next_ms: next = next } = a);
+    if (state && state !== here.state) {
+      return location.pathname === here.order ? location.reload() : location.replace(here.order);
+    }
+  } catch {
+    if (!navigator.onLine) return tell(say.offline);
+  }
+  const age = now() - since;
+  if (doubt && age > 10000) { tell(age > 60000 ? say.later : say.slow); free($(".bar .busy")); }
+  if (age < 600000) timer = setTimeout(ask, next);
+  return state;
+};
+if (here) {
+  if (doubt) busy($(".bar .btn:last-child"));
+  timer = setTimeout(ask, 1000);
+  on("online", () => { tell(" "); ask(); }, window);
+}
+
+// The countdown runs on the monotonic clock from the moment of rendering; each
+// answer of the server sets it right.
+const clocks = list("[data-left]").map(el => ({ el, left: +el.dataset.left }));
+let zero = now(), tick, over;
+const draw = () => {
+  for (const c of clocks) {
+    const ms = Math.max(0, c.left - now() + zero), s = Math.ceil(ms / 1000), t = new Date(s * 1000).toISOString();
+    c.el.textContent = c.el.dataset.say.replace("%s", t.slice(s < 3600 ? 14 : 11, 19));
+    if (here) {
+      if (s === 300 || s === 60) tell(s > 60 ? say.five : say.one);
+      if (!ms && !over) { over = true; tell(say.zero); hold($("#go,.bar .btn:last-child")); ask(); }
+    }
+    if (ms) { clearTimeout(tick); tick = setTimeout(draw, ms % 1000 || 1000); }
+  }
+};
+const sync = at => {
+  if (!at) return;
+  for (const c of clocks) c.left = c.el.dataset.end - at;
+  zero = now();
+  draw();
+};
+draw();
+
+on("visibilitychange", ask);
+// A page from the back/forward cache is old news.
+on("pageshow", e => { if (e.persisted) location.reload(); }, window);

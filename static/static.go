@@ -107,10 +107,28 @@ func load(fsys fs.FS) table {
 		if err != nil {
 			panic(err) // the file was embedded a line ago
 		}
+		if path.Ext(name) == ".js" {
+			data = lean(data)
+		}
 		f := newFile(name, data)
 		t.byName[name], t.byURL[f.URL] = f, f
 	}
 	return t
+}
+
+// lean drops what a script has for its readers only: lines of comment, and
+// indentation.
+func lean(js []byte) []byte {
+	var b bytes.Buffer
+	for line := range bytes.Lines(js) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || bytes.HasPrefix(line, []byte("//")) {
+			continue
+		}
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
 }
 
 func newFile(name string, data []byte) *File {

@@ -226,7 +226,7 @@ func (p *ErrorPage) reason() Reason {
 // is ours, but it passes the check of templ all the same.
 func (p *ErrorPage) wayOut(r Reason) templ.SafeURL {
 	switch r {
-	case NoPage:
+	case NoPage, EmptyCart:
 		return "/"
 	case NotHere:
 		return templ.SafeURL(openPath(p.OrderNo))

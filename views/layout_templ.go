@@ -164,7 +164,7 @@ func doc(p *Page, f frame) templ.Component {
 			}
 		}
 		if f.script {
-			templ_7745c5c3_Err = templ.JSONScript("say", p.words().Script).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = templ.JSONScript("words", p.words().Script).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
