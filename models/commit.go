@@ -3,7 +3,6 @@ package models
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -27,9 +26,11 @@ var (
 	errTurn    = fmt.Errorf("%w: no turn to write came in time", ErrBusy)
 )
 
-// A member is one caller's part of a commit.
+// A member is one caller's part of a commit: something to do, or an order to
+// place together with the other orders of the same commit.
 type member struct {
 	fn    func(*Tx) error
+	order *placing
 	done  chan error // holds one
 	state atomic.Int32
 	err   error
@@ -60,11 +61,11 @@ func (m *member) giveUp() bool { return m.state.CompareAndSwap(waiting, withdraw
 // least a second, at most eight) passes: that is ErrBusy, and nothing was
 // written.
 func (s *Store) write(ctx context.Context, fn func(*Tx) error) error {
-	return told(s.c.do(ctx, fn))
+	return told(s.c.do(ctx, &member{fn: fn}))
 }
 
-func (c *committer) do(ctx context.Context, fn func(*Tx) error) error {
-	m := &member{fn: fn, done: make(chan error, 1)}
+func (c *committer) do(ctx context.Context, m *member) error {
+	m.done = make(chan error, 1)
 	turn := time.NewTimer(patience(ctx))
 	defer turn.Stop()
 	select {
@@ -118,12 +119,14 @@ type committer struct {
 	log     *slog.Logger
 	crash   func(point string) error
 	changed func() // the catalogue did
+	place   func(*Tx, []*member) error
 	queue   chan *member
 	quit    chan struct{} // closed: finish what waits
 	stopped chan struct{} // closed: nobody takes from queue any more
 	crashed error         // set before stopped closes
 	tx      *Tx
 	batch   []*member
+	orders  []*member
 
 	commits, calls, rollbacks atomic.Int64
 }
@@ -261,14 +264,22 @@ func (c *committer) begin() error {
 // no savepoints: when one fails after it wrote, the batch is rolled back and
 // its members run one by one.
 func (c *committer) commitAll(batch []*member) error {
+	c.orders = c.orders[:0]
 	for _, m := range batch {
 		if !m.take() {
 			continue
 		}
-		m.err = c.call(m)
+		if m.order != nil {
+			c.orders = append(c.orders, m)
+			continue
+		}
+		m.err = c.call(m.fn)
 		if m.err != nil && c.tx.wrote || c.tx.broken != nil {
 			return c.apart(batch)
 		}
+	}
+	if c.callOrders(c.orders) != nil || c.tx.broken != nil {
+		return c.apart(batch)
 	}
 	failed, crash := c.commit(len(batch))
 	if crash != nil {
@@ -291,8 +302,10 @@ func (c *committer) apart(batch []*member) error {
 		if m.err = c.begin(); m.err != nil {
 			continue
 		}
-		if m.err = c.call(m); m.err != nil || c.tx.broken != nil {
-			m.err = errors.Join(m.err, c.tx.broken)
+		if m.err = c.callOne(m); m.err != nil || c.tx.broken != nil {
+			if m.err == nil {
+				m.err = c.tx.broken
+			}
 			c.tx.rollback()
 			continue
 		}
@@ -324,8 +337,28 @@ func (c *committer) commit(callers int) (failed, crash error) {
 	return nil, c.crash("after-commit")
 }
 
-// call runs one member and confines its panic to it.
-func (c *committer) call(m *member) (err error) {
+// callOrders places orders together. Its error is one of the whole; an order
+// that is refused has its own.
+func (c *committer) callOrders(ms []*member) error {
+	if len(ms) == 0 {
+		return nil
+	}
+	return c.call(func(tx *Tx) error { return c.place(tx, ms) })
+}
+
+// callOne runs one member by itself.
+func (c *committer) callOne(m *member) error {
+	if m.order == nil {
+		return c.call(m.fn)
+	}
+	if err := c.callOrders([]*member{m}); err != nil {
+		return err
+	}
+	return m.err
+}
+
+// call runs a part of the transaction and confines its panic to it.
+func (c *committer) call(fn func(*Tx) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.log.Error("write panicked", "cause", r, "stack", string(debug.Stack()))
@@ -333,5 +366,5 @@ func (c *committer) call(m *member) (err error) {
 		}
 	}()
 	c.tx.wrote = false
-	return m.fn(c.tx)
+	return fn(c.tx)
 }

@@ -80,10 +80,10 @@ type CartLine struct {
 	AddedAt   Time
 }
 
-// Address is where to send; orders carry a copy.
+// Address is where to send; orders carry a copy. A user has each one once.
 type Address struct {
 	ID     int64 `gorm:"primaryKey"`
-	UserID int64 `gorm:"index"`
+	UserID int64
 	Receiver
 	UsedAt Time
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 )
 
 // look is how an order item shows what was bought.
@@ -14,18 +13,13 @@ type look struct{ optionZH, optionEN, picture string }
 // looks keeps the looks that were worked out of a product's JSON, by that
 // JSON itself, so that nothing has to be told when a product changes. Decoding
 // costs more than the rest of reading a price.
-type looks struct {
-	mu sync.Mutex
-	m  map[string]look
-}
+type looks struct{ m map[string]look }
 
 const maxLooks = 10_000
 
 // of is the look of a SKU from the JSON columns of it and its product.
 func (ls *looks) of(values, options, pictures string) (look, error) {
 	key := values + "\x00" + options + "\x00" + pictures
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
 	if l, ok := ls.m[key]; ok {
 		return l, nil
 	}
@@ -78,47 +72,7 @@ func optionText(opts []Option, chosen []string) (zh, en string) {
 	return strings.Join(zhs, " "), strings.Join(ens, ", ")
 }
 
-// price reads the lines' SKUs as they are now and makes order items of them
-// (security P11). It refuses what is not sold or not there.
-func (tx *Tx) price(ls *looks, lines []Line) ([]OrderItem, error) {
-	args := make([]any, len(lines))
-	for i, l := range lines {
-		args[i] = l.SKUID
-	}
-	rows, err := tx.rows(`SELECT s.id, s.price, s.stock, s."values", p.active, p.slug, p.name_zh, p.name_en, p.options, p.pictures
-		FROM skus s JOIN products p ON p.id = s.product_id WHERE s.id IN (?`+strings.Repeat(", ?", len(lines)-1)+`)`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := make([]OrderItem, len(lines))
-	for rows.Next() {
-		i, left, err := scanOffer(rows, ls)
-		if err != nil {
-			return nil, err
-		}
-		for k, l := range lines {
-			if l.SKUID != i.SKUID {
-				continue
-			}
-			if i.Qty = l.Qty; i.Qty > left {
-				return nil, &StockError{SKUID: i.SKUID, Name: strings.TrimSpace(i.NameZH + " " + i.OptionZH), Left: left}
-			}
-			items[k] = i
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for k, i := range items {
-		if i.SKUID == 0 {
-			return nil, fmt.Errorf("sku %d: %w", lines[k].SKUID, ErrNotFound)
-		}
-	}
-	return items, nil
-}
-
-// scanOffer reads one row of price: the item, and how many are left. Of a
+// scanOffer reads a SKU as an order item, and how many are left. Of a
 // product that is not sold any more none are.
 func scanOffer(r scanner, ls *looks) (i OrderItem, left int64, err error) {
 	var values, options, pictures sql.NullString // NULL: an empty list

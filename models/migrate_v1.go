@@ -74,8 +74,8 @@ type v1CartLine struct {
 }
 
 type v1Address struct {
-	ID       int64      `gorm:"primaryKey"`
-	UserID   int64      `gorm:"index"`
+	ID       int64 `gorm:"primaryKey"`
+	UserID   int64
 	Receiver v1Receiver `gorm:"embedded"`
 	UsedAt   v1Time
 }
@@ -309,6 +309,7 @@ func migrateV1(tx *gorm.DB) error {
 // v1Rest is what no tag can say. The partial index leaves out the orders that
 // were not sent yet. History is append-only for everybody, also for us.
 var v1Rest = []string{
+	`CREATE UNIQUE INDEX address_once ON addresses(user_id, street, district, city, province, name, phone)`,
 	`CREATE INDEX order_phone ON orders(phone)`,
 	`CREATE INDEX order_tracking ON orders(tracking_no) WHERE tracking_no <> ''`,
 	`CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,

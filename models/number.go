@@ -23,15 +23,11 @@ func number(prefix string, now time.Time) string {
 	return string(crockford.AppendEncode(n, b[:]))
 }
 
-func orderNo(now time.Time) string     { return number("", now) }
-func outTradeNo(now time.Time) string  { return number("P", now) }
-func outRefundNo(now time.Time) string { return number("R", now) }
-
-// unique calls insert with fresh numbers until one is not taken. More than
+// fresh calls insert until the numbers that it draws are not taken. More than
 // one round needs a miracle or a broken source of chance, so three are enough.
-func unique(make func() string, insert func(no string) error) error {
+func fresh(insert func() error) error {
 	for try := 1; ; try++ {
-		err := insert(make())
+		err := insert()
 		if !clash(err) || try == 3 {
 			return err
 		}

@@ -94,9 +94,9 @@ func (n NewPayment) same(p *Payment, total Fen) bool {
 		p.OpenID == n.OpenID && p.Total == total
 }
 
-// attempt makes the live attempt of o and freezes what WeChat will be sent.
-// It belongs to the write that called it; the event is the caller's.
-func (tx *Tx) attempt(o *Order, n NewPayment, now time.Time) (*Payment, error) {
+// freeze makes the row of an attempt to pay o: what WeChat will be sent, the
+// same at every retry (decision in README: the prepay request is frozen).
+func (n NewPayment) freeze(o *Order, now time.Time) *Payment {
 	p := &Payment{
 		OrderID: o.ID, LiveOrderID: &o.ID,
 		API: n.API, Channel: n.Channel, SignType: n.SignType, AppID: n.AppID, MchID: n.MchID, OpenID: n.OpenID,
@@ -110,8 +110,14 @@ func (tx *Tx) attempt(o *Order, n NewPayment, now time.Time) (*Payment, error) {
 	if n.Describe != nil {
 		p.Description = n.Describe(o)
 	}
-	err := unique(func() string { return outTradeNo(now) }, func(no string) (err error) {
-		p.OutTradeNo = no
+	return p
+}
+
+// attempt stores a new live attempt of o. The event is the caller's.
+func (tx *Tx) attempt(o *Order, n NewPayment, now time.Time) (*Payment, error) {
+	p := n.freeze(o, now)
+	err := fresh(func() (err error) {
+		p.OutTradeNo = tx.number("P", now)
 		p.ID, err = tx.insert(`INSERT INTO payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 			description, notify_url, client_ip, total, currency, start_at, expire_at, state, prepay_id, cash, bank_type, next_query_at, queries, last_error, created_at)
 			VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', ?, 0, '', ?)`,

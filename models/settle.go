@@ -134,9 +134,9 @@ func (tx *Tx) owe(o *Order, p *Payment, f PaidFact, now Time, reason string) err
 	if err := tx.move(p, PayPaid, nil); err != nil {
 		return err
 	}
-	err := unique(func() string { return outRefundNo(now.Time) }, func(no string) error {
+	err := fresh(func() error {
 		_, err := tx.exec(`INSERT INTO refunds(order_id, payment_id, reason, out_refund_no, amount, state, created_at)
-			VALUES(?, ?, ?, ?, ?, ?, ?)`, o.ID, p.ID, reason, no, p.Total, RefundPending, now)
+			VALUES(?, ?, ?, ?, ?, ?, ?)`, o.ID, p.ID, reason, tx.number("R", now.Time), p.Total, RefundPending, now)
 		return err
 	})
 	if err != nil {

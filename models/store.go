@@ -42,7 +42,7 @@ type Store struct {
 	g       *gorm.DB // over readers
 	c       *committer
 	catalog atomic.Uint64
-	looks   looks
+	looks   looks // the committer's
 	closed  atomic.Bool
 }
 
@@ -101,6 +101,7 @@ func (s *Store) open(ctx context.Context, f file, o Options) error {
 	}
 	s.c = newCommitter(conn, s.g, s.log, o.Crash)
 	s.c.changed = func() { s.catalog.Add(1) }
+	s.c.place = s.placeAll
 	go s.c.loop()
 	return nil
 }

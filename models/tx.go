@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -14,6 +15,7 @@ type Tx struct {
 	conn    *sql.Conn
 	g       *gorm.DB
 	stmts   map[string]*sql.Stmt
+	number  func(prefix string, now time.Time) string
 	wrote   bool  // by the member that runs now
 	catalog bool  // a product, price or stock changed in this transaction
 	broken  error // SQLite may have ended the transaction by itself
@@ -24,7 +26,7 @@ type Tx struct {
 var background = context.Background()
 
 func newTx(conn *sql.Conn, g *gorm.DB) *Tx {
-	tx := &Tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
+	tx := &Tx{conn: conn, stmts: make(map[string]*sql.Stmt), number: number}
 	tx.g = g.Session(&gorm.Session{NewDB: true, Context: background, SkipDefaultTransaction: true})
 	tx.g.Statement.ConnPool = pool{tx}
 	return tx
@@ -81,6 +83,24 @@ func (tx *Tx) exec(q string, args ...any) (sql.Result, error) {
 	tx.wrote = true
 	res, err := st.ExecContext(background, args...)
 	return res, tx.check(err)
+}
+
+// bulk is exec for a statement that is made for one occasion and not kept.
+func (tx *Tx) bulk(q string, args ...any) (sql.Result, error) {
+	if tx.broken != nil {
+		return nil, tx.broken
+	}
+	tx.wrote = true
+	res, err := tx.conn.ExecContext(background, q, args...)
+	return res, tx.check(err)
+}
+
+// many is rows for such a statement.
+func (tx *Tx) many(q string, args ...any) (*sql.Rows, error) {
+	if tx.broken != nil {
+		return nil, tx.broken
+	}
+	return tx.conn.QueryContext(background, q, args...)
 }
 
 // execOne is exec for a conditional update: was there a row that fitted?
