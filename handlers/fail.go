@@ -54,6 +54,8 @@ var verdicts = []struct {
 	{errTooLarge, verdict{http.StatusRequestEntityTooLarge, views.BadForm}},
 	{errCutShort, verdict{http.StatusRequestTimeout, views.BadForm}},
 	{errCrossSite, verdict{http.StatusForbidden, views.BadForm}},
+	{errNotAllowed, verdict{http.StatusForbidden, views.BadForm}},
+	{errBusyHashing, verdict{http.StatusServiceUnavailable, views.Broken}},
 	{errOverload, verdict{http.StatusServiceUnavailable, views.Broken}},
 	{models.ErrEmptyCart, verdict{http.StatusConflict, views.EmptyCart}},
 	{models.ErrExpired, verdict{http.StatusConflict, views.OrderClosed}},
@@ -95,6 +97,10 @@ func judge(err error) verdict {
 // fail shows an error to a person: what happened and what to do, a reference
 // when it is our fault, and nothing of the inside. The cause goes to the log.
 func (s *Server) fail(c *gin.Context, err error) {
+	if isAdmin(c.Request.URL.Path) {
+		s.failStaff(c, err)
+		return
+	}
 	v := s.note(c, err)
 	if c.Writer.Written() {
 		return

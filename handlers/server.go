@@ -39,6 +39,7 @@ type Config struct {
 	Session Session
 	Limits  Limits
 	Orders  Orders
+	Admin   Admin
 	// SimBanner, when not empty, says that the money here is play money.
 	SimBanner string
 	// Dev shows the gallery of all views; refused on a public https address.
@@ -76,6 +77,11 @@ type Orders struct {
 	PayWithin time.Duration
 }
 
+// Admin are the rules for the people of the shop.
+type Admin struct {
+	Session time.Duration // from sign-in to the next one; 0 is 12 hours
+}
+
 const defaultHSTS = "max-age=63072000; includeSubDomains; preload"
 
 // Server answers the shoppers, WeChat and the staff.
@@ -92,6 +98,7 @@ type Server struct {
 
 	shoppers *sessionStore // cookies of shoppers
 	staff    *sessionStore // cookies of the merchant's people
+	desk     *desk         // their door
 
 	pages, searches, orders, pays, polls, trips *limiter
 
@@ -128,6 +135,7 @@ func New(d Deps) (*Server, error) {
 		csrf:     http.NewCrossOriginProtection(),
 		shoppers: newSessions(d, "shop", http.SameSiteLaxMode, https),
 		staff:    newSessions(d, "admin", http.SameSiteStrictMode, https),
+		desk:     newDesk(d, https),
 		admitted: newAdmitted(),
 		work:     make(chan struct{}, 256),
 		notifies: make(chan struct{}, 32),
@@ -228,6 +236,7 @@ func (s *Server) Routes() http.Handler {
 	get("/robots.txt", s.serveRobots)
 
 	r.POST("/notify/v2/pay", s.notify(wxpay.V2))
+	s.adminRoutes(r)
 	if s.Config.Dev {
 		get("/dev/gallery", s.showGallery)
 		get("/dev/gallery/:view", s.showGalleryView)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -94,7 +95,7 @@ func newSessions(d Deps, kind string, site http.SameSite, https bool) *sessionSt
 		codecs: securecookie.CodecsFromPairs(d.Config.Session.Keys...),
 	}
 	if kind == "admin" {
-		s.idle, s.absolute = staffIdle, staffAbsolute
+		s.idle, s.absolute = staffIdle, cmp.Or(d.Config.Admin.Session, staffAbsolute)
 	}
 	if https {
 		s.name = "__Host-" + s.name

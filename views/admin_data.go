@@ -86,6 +86,7 @@ const (
 	AdminSaidDead      AdminSaying = "asked_dead"
 	AdminSaidMissing   AdminSaying = "asked_missing"
 	AdminSaidNothing   AdminSaying = "asked_nothing" // the order has no payment yet
+	AdminSaidRefund    AdminSaying = "asked_refund"  // WeChat says paid, and the money has to go back
 	AdminSaidMisfit    AdminSaying = "asked_misfit"  // WeChat says paid, and it does not fit
 	AdminSaidNoAnswer  AdminSaying = "no_answer"     // WeChat did not answer; nothing was decided
 	AdminSaidRefused   AdminSaying = "refused"       // WeChat refused the question
@@ -98,7 +99,6 @@ type AdminSignInPage struct {
 	Next    string // path to go on to, "" today
 	Problem AdminProblem
 	Wait    time.Duration
-	Fresh   bool // nobody ever signed in: the password is in the terminal
 }
 
 // AdminPasswordPage changes one's own password. With Must nothing else is open

@@ -13,7 +13,7 @@ func AdminSamples() []Sample {
 	owner, viewer := adminStoryPage(ZH, "陆掌柜", "owner"), adminStoryPage(ZH, "看看", "viewer")
 	english := adminStoryPage(EN, "xiaoman", "staff")
 	return []Sample{
-		{"signin", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Name: "owner", Problem: AdminWrong, Fresh: true})},
+		{"signin", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Name: "owner", Problem: AdminWrong})},
 		{"signin-wait", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Problem: AdminWait, Wait: 40 * time.Second, Next: "/admin/orders"})},
 		{"signin-en", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Lang: EN, Now: owner.Now}, Problem: AdminEnded})},
 		{"password", AdminPassword(AdminPasswordPage{AdminPage: owner.at(AdminMenuAccount), Problem: AdminPasswordShort})},

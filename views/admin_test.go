@@ -141,7 +141,7 @@ func TestAdminWords(t *testing.T) {
 	}
 	sayings := []AdminSaying{
 		AdminSaidPassword, AdminSaidShipped, AdminSaidClosed, AdminSaidNoted, AdminSaidExplained, AdminSaidPaid,
-		AdminSaidOpen, AdminSaidDead, AdminSaidMissing, AdminSaidNothing, AdminSaidMisfit, AdminSaidNoAnswer, AdminSaidRefused,
+		AdminSaidOpen, AdminSaidDead, AdminSaidMissing, AdminSaidNothing, AdminSaidRefund, AdminSaidMisfit, AdminSaidNoAnswer, AdminSaidRefused,
 	}
 	for l, w := range adminCatalogue {
 		for _, x := range problems {
