@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,8 +23,10 @@ type orderCmd struct {
 func (c *orderCmd) Run(ctx context.Context, all *commands, sh shell) error {
 	return withStore(ctx, all, sh, func(store *models.Store) error {
 		d, err := store.Dossier(ctx, c.No)
-		if err != nil {
-			return fmt.Errorf("order %s: %w", c.No, err)
+		if errors.Is(err, models.ErrNotFound) {
+			return fmt.Errorf("there is no order %s", c.No)
+		} else if err != nil {
+			return err
 		}
 		return printOrder(sh.Stdout, d)
 	})

@@ -50,8 +50,10 @@ type userPasswdCmd struct {
 func (c *userPasswdCmd) Run(ctx context.Context, all *commands, sh shell) error {
 	return withStore(ctx, all, sh, func(store *models.Store) error {
 		person, err := store.Staff(ctx, c.Name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
+		if errors.Is(err, models.ErrNotFound) {
+			return fmt.Errorf("nobody is called %s: wxshop user add %s", c.Name, c.Name)
+		} else if err != nil {
+			return err
 		}
 		given, err := passwordFor(c.Name, sh.Stdin)
 		if err != nil {
