@@ -22,7 +22,7 @@ func newTestMP(t *testing.T, answer http.HandlerFunc) *MP {
 	s := httptest.NewServer(answer)
 	t.Cleanup(s.Close)
 	s.Config.ErrorLog = quiet()
-	mp, err := NewMP(MPConfig{AppID: testApp, AppSecret: testSecret, APIBase: s.URL, Timeout: 200 * time.Millisecond})
+	mp, err := NewMP(MPConfig{AppID: testApp, AppSecret: testSecret, APIBase: s.URL, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,11 @@ func TestExchangeSaysNothing(t *testing.T) {
 		"timeout":  func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"endless":  says(strings.Repeat(" ", maxMPAnswer+1) + `{"openid":"o"}`),
 	} {
-		_, err := newTestMP(t, answer).Exchange(t.Context(), testCode)
+		mp := newTestMP(t, answer)
+		if name == "timeout" {
+			mp.cfg.Timeout = 100 * time.Millisecond
+		}
+		_, err := mp.Exchange(t.Context(), testCode)
 		if !IsUnknown(err) || hasSecret(err) {
 			t.Errorf("%s: %v, want unknown and no secret", name, err)
 		}

@@ -59,6 +59,9 @@ func TestParseNotify(t *testing.T) {
 			Total: 888, Cash: 788, Currency: "CNY", BankType: "OTHERS", Attach: "a=1&b=2",
 			PaidAt: time.Date(2025, 8, 6, 4, 54, 0, 0, time.UTC), SignType: tt.a,
 		}
+		if x.PaidAt.Location() != time.UTC {
+			t.Errorf("%s: paid at %v, want UTC", tt.name, x.PaidAt)
+		}
 		if got := x; !equalTransactions(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", tt.name, got, want)
 		}
@@ -199,4 +202,22 @@ func TestAcknowledgements(t *testing.T) {
 			t.Errorf("Reject(%q) = %s: %v", reason, c.Reject(reason).Body, err)
 		}
 	}
+}
+
+// FuzzParseNotify: without the key, nobody can say anything but what WeChat said.
+func FuzzParseNotify(f *testing.F) {
+	c := newTestClient(f, testConfig())
+	f.Add(signedNotice(notice(f), HMACSHA256))
+	f.Add(signedNotice(notice(f), MD5))
+	f.Add([]byte(placed()))
+	f.Add([]byte(protocolFail("x")))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		x, err := c.ParseNotify(nil, body)
+		if err == nil && (x.OutTradeNo != testNo || x.Total != 888 || x.TransactionID != "4200000001202508061234567890") {
+			t.Fatalf("believed %+v", x)
+		}
+		if err != nil && !errors.Is(err, ErrBadNotify) && !errors.Is(err, ErrSignature) {
+			t.Fatalf("refused without a reason that callers know: %v", err)
+		}
+	})
 }

@@ -60,11 +60,11 @@ func redactedXML(m message) string {
 	return string(append(b, "</xml>"...))
 }
 
-// excerptLength is how much is kept of an answer that is not WeChat's XML.
+// excerptLength is how many bytes are kept of it.
 const excerptLength = 500
 
-// excerpt is the beginning of a text we could not read, without the secrets
-// that it might repeat to us.
+// excerpt is the beginning of a text that somebody else wrote, fit to be shown,
+// without the secrets that it might repeat to us.
 func excerpt(s string, secrets ...string) string {
 	s = strip(s, secrets...)
 	s = strings.Map(func(r rune) rune {

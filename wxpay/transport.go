@@ -106,6 +106,9 @@ func (n *network) post(ctx context.Context, op, path string, body []byte, seen f
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, 2*n.timeout)
 	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return answer{err: err}
+	}
 	if !n.breaker.closed(n.now()) {
 		return answer{err: errResting}
 	}

@@ -82,13 +82,11 @@ func TestFailover(t *testing.T) {
 		main func(http.ResponseWriter, *http.Request, message)
 	}{
 		{"502", func(w http.ResponseWriter, _ *http.Request, _ message) { w.WriteHeader(502) }},
-		{"hangs", func(_ http.ResponseWriter, r *http.Request, _ message) { <-r.Context().Done() }},
 		{"connection lost", func(http.ResponseWriter, *http.Request, message) { panic(http.ErrAbortHandler) }},
 	} {
 		main, backup := newGateway(t, tt.main), newGateway(t, always(placed()))
-		cfg := testConfig(main.URL, backup.URL)
-		cfg.Timeout = 200 * time.Millisecond
-		c := newTestClient(t, cfg)
+		main.Config.ErrorLog = quiet()
+		c := newTestClient(t, testConfig(main.URL, backup.URL))
 		for range 2 {
 			if p, err := c.Prepay(t.Context(), testOrder()); err != nil || p.PrepayID == "" {
 				t.Errorf("%s: %+v, %v", tt.name, p, err)
@@ -116,6 +114,22 @@ func TestFailoverWhenNothingListens(t *testing.T) {
 	if _, err := newTestClient(t, testConfig(dead.URL)).Prepay(t.Context(), testOrder()); !IsUnknown(err) {
 		t.Errorf("the only one refuses: %v, want unknown", err)
 	}
+}
+
+func TestFailoverAfterTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(hangs, works)
+		c := wireClient(t, w)
+		start := time.Now()
+		_, err := c.Prepay(t.Context(), testOrder())
+		if took := time.Since(start); err != nil || took != c.cfg.Timeout {
+			t.Errorf("Prepay took %v: %v", took, err)
+		}
+		if _, err := c.Prepay(t.Context(), testOrder()); err != nil {
+			t.Error(err)
+		}
+		wantCalls(t, w, 1, 2)
+	})
 }
 
 func TestFailoverGoesHome(t *testing.T) {

@@ -214,7 +214,7 @@ func (c *V2Client) judge(op string, a answer, t SignType) (message, error) {
 		return nil, fail
 	}
 	if err := c.keys.verify(m, t); err != nil {
-		fail.Code, fail.Message, fail.Err = m.get("err_code"), cutBytes(m.get("err_code_des"), 256), err
+		fail.Code, fail.Message, fail.Err = m.get("err_code"), excerpt(m.get("err_code_des")), err
 		return nil, fail
 	}
 	return c.judgeBusiness(fail, m)
@@ -223,7 +223,7 @@ func (c *V2Client) judge(op string, a answer, t SignType) (message, error) {
 // refused fills in a protocol-level FAIL. It is never signed, so it may only
 // say "no"; and of the words it is said in, some mean "I do not know".
 func refused(e *Error, m message) error {
-	e.Message = cutBytes(m.get("return_msg"), 256)
+	e.Message = excerpt(m.get("return_msg"))
 	lower := strings.ToLower(e.Message)
 	e.Unknown = lower == ""
 	for _, word := range []string{"system", "系统", "繁忙", "稍后", "超时", "timeout"} {
@@ -245,7 +245,7 @@ func (c *V2Client) judgeBusiness(fail *Error, m message) (message, error) {
 	case "SUCCESS":
 		return m, nil
 	case "FAIL":
-		fail.Code, fail.Message = m.get("err_code"), cutBytes(m.get("err_code_des"), 256)
+		fail.Code, fail.Message = m.get("err_code"), excerpt(m.get("err_code_des"))
 		fail.Unknown = unsure[fail.Code]
 		return nil, fail
 	}

@@ -12,9 +12,6 @@ import (
 // of ours (app id, merchant, payer, amount) is for the caller to compare. An
 // amount that is not a number comes back as Total -1, its text in Raw.
 func (c *V2Client) ParseNotify(_ http.Header, body []byte) (Transaction, error) {
-	if len(body) > maxNotify {
-		return Transaction{}, fmt.Errorf("%w: longer than %d bytes", ErrBadNotify, maxNotify)
-	}
 	var usual [48]field // room on the stack for what WeChat sends in practice
 	m, err := decode(string(body), maxNotify, usual[:0])
 	if err != nil {

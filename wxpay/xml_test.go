@@ -93,6 +93,7 @@ var hostile = []struct{ name, src string }{
 	{"declaration late", ` <?xml version="1.0"?><xml><a>1</a></xml>`},
 	{"version 1.1", `<?xml version="1.1"?><xml><a>1</a></xml>`},
 	{"declaration run together", `<?xmlversion="1.0"?><xml><a>1</a></xml>`},
+	{"declaration with two encodings", `<?xml version="1.0" encoding="UTF-8" encoding="GBK"?><xml><a>1</a></xml>`},
 	{"declaration cut", `<?xml version="1.0"`},
 	{"text between fields", "<xml>x<a>1</a></xml>"},
 	{"CDATA between fields", "<xml><![CDATA[x]]><a>1</a></xml>"},
