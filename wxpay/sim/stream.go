@@ -57,8 +57,9 @@ func (s *Sim) streamEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 func writeEvent(w http.ResponseWriter, h happening) error {
-	if h.kind == "" {
-		return nil // for people only
+	if h.kind == "" { // for people only: the console looks for its new row
+		_, err := fmt.Fprintf(w, "id: %d\nevent: row\ndata: {}\n\n", h.seq)
+		return err
 	}
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)

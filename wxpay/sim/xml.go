@@ -64,7 +64,7 @@ func (p *xmlReader) take(s string) bool {
 }
 
 // declForm is what may stand in an XML declaration; no encoding but UTF-8.
-var declForm = regexp.MustCompile(`^\s+version=["']1\.[01]["'](\s+encoding=["'](?i:utf-?8)["'])?(\s+standalone=["'](yes|no)["'])?\s*$`)
+var declForm = regexp.MustCompile(`^\s+version=["']1\.0["'](\s+encoding=["'](?i:utf-?8)["'])?(\s+standalone=["'](yes|no)["'])?\s*$`)
 
 // declaration skips <?xml version="1.0" encoding="UTF-8"?>.
 func (p *xmlReader) declaration() error {
@@ -111,7 +111,7 @@ func (p *xmlReader) name() string {
 	for end < len(p.rest) && end <= maxName && isNameByte(p.rest[end]) {
 		end++
 	}
-	if end > maxName {
+	if end == 0 || end > maxName || p.rest[0] >= '0' && p.rest[0] <= '9' {
 		return ""
 	}
 	name := p.rest[:end]
@@ -120,7 +120,7 @@ func (p *xmlReader) name() string {
 }
 
 func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
 // value reads text and CDATA sections up to the end tag. White space around
