@@ -69,7 +69,9 @@ func until(t *testing.T, ctx context.Context, js string) {
 }
 
 // inSheet is a selector inside the face's shadow root.
-func inSheet(css string) string { return "document.querySelector('#wxsim')?.shadowRoot.querySelector('" + css + "')" }
+func inSheet(css string) string {
+	return "document.querySelector('#wxsim')?.shadowRoot.querySelector('" + css + "')"
+}
 
 func press(t *testing.T, ctx context.Context, css string) {
 	t.Helper()

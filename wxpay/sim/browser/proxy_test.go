@@ -335,3 +335,19 @@ func TestNewRefusesWhatIsNoOrigin(t *testing.T) {
 		}
 	}
 }
+
+// A page too long to be read whole still gets its bridge, and every byte.
+func TestLongPage(t *testing.T) {
+	head, rest := "<!doctype html><html><head>", strings.Repeat("x", maxPage+99)
+	res := behind(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, head+rest)
+	}, faceRequest("GET", "/", ""))
+	body, err := io.ReadAll(res.Body)
+	if err != nil || string(body) != head+tagText+rest {
+		t.Errorf("got %d bytes (%v), want %d with the bridge in the head", len(body), err, len(head+tagText+rest))
+	}
+	if got := res.Header.Get("Content-Length"); got != "" {
+		t.Errorf("Content-Length = %s, want none", got)
+	}
+}

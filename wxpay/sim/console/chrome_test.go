@@ -167,6 +167,9 @@ func TestChromePages(t *testing.T) {
 			if n := eval[int](t, ctx, "document.querySelectorAll('[style],[onclick]').length"); n != 0 {
 				t.Errorf("%s has %d inline styles or handlers, want none", name, n)
 			}
+			if tall := eval[float64](t, ctx, "Math.max(0, ...[...document.querySelectorAll('.ev')].map(r => r.offsetHeight))"); tall > 160 {
+				t.Errorf("%s at %d px has a row of %v px", name, width, tall)
+			}
 			if dir != "" && width != 320 {
 				shots(t, ctx, filepath.Join(dir, fmt.Sprintf("con-%s-%d", name, width)))
 			}

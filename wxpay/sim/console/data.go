@@ -26,7 +26,7 @@
 //	/_sim/notifications/forge          out_trade_no, kind
 //	/_sim/users                        nickname, yuan ("236.00", see ParseYuan)
 //	/_sim/users/{openid}/balance       yuan
-//	/_sim/clock                        advance = "15s", "1h", …  or  rate = "1000"
+//	/_sim/clock                        advance = "15s", "1h", …  or  rate = "1000" (whole, 1 is real speed)
 //	/_sim/faults                       preset; or seed, rate.<name> = 0…100 (percent), next.<name> = count
 //	/_sim/reset                        –
 //
@@ -34,11 +34,13 @@
 // the status of the control API (400, 404, 409).
 //
 // The script of the live page opens EventSource /_sim/api/events and takes any
-// event as a doorbell: it then fetches /_sim/?after=SEQ&f=… and inserts the
-// rows it finds there. So rows are made in one place only.
+// event as a doorbell ("row" is for what only people see): it then fetches
+// /_sim/?after=SEQ and inserts the rows it finds there. So rows are made in
+// one place only.
 //
 // Consent is answered with [ConsentCSP] (the redirect after the form leaves
-// the origin) and posts to Consent.Action: ticket, u = user id, op = allow|deny.
+// the origin) and posts to ConsentView.Action: ticket, u = user id,
+// op = allow|deny.
 package console
 
 import "time"

@@ -28,7 +28,7 @@ func sampleEntries() []Entry {
 	return []Entry{
 		{9, at(20, 31, 7), Out, "付款通知，第 1 次", "…3TSV · 你的店答 200 SUCCESS，38 ms", "收下", Good, sampleNo},
 		{8, at(20, 31, 6), Actor, "林晓溪付了 ¥284.00", "…3TSV · JSAPI · 零钱", "已付", Good, sampleNo},
-		{7, at(20, 30, 41), Actor, "打开付款窗口", "getBrandWCPayRequest · paySign 正确", "窗口", Busy, sampleNo},
+		{7, at(20, 30, 41), In, "getBrandWCPayRequest", "prepay_id=wx19203016482b700", "调用支付JSAPI缺少参数：total_fee", Bad, sampleNo},
 		{6, at(20, 30, 16), In, "POST /pay/unifiedorder", "…3TSV · 12 ms", "成功", Good, sampleNo},
 		{5, at(20, 30, 15), In, "POST /pay/unifiedorder", "…3TSV · 签名错误，9 ms", "签名错", Bad, sampleNo},
 		{4, at(20, 29, 58), In, "GET /sns/oauth2/access_token", "code 换 openid，4 ms", "成功", Good, ""},

@@ -151,7 +151,7 @@ function live(feed) {
       if (!paused) say('实时', 'ok')
       ring()
     }
-    for (const kind of ['request', 'transaction', 'notification', 'refund', 'fault', 'clock']) source.addEventListener(kind, ring)
+    for (const kind of ['request', 'transaction', 'notification', 'refund', 'fault', 'clock', 'row']) source.addEventListener(kind, ring)
     source.onerror = broken
   }
   function broken() {
