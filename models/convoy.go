@@ -23,8 +23,8 @@ type placing struct {
 	repeated bool
 }
 
-// token is what makes two submits the same one (security P14).
-type token struct {
+// submit is what makes two submits the same one (security P14).
+type submit struct {
 	user int64
 	form string
 }
@@ -41,8 +41,8 @@ type convoy struct {
 	s      *Store
 	tx     *Tx
 	now    time.Time
-	known  map[token]int64   // orders of before
-	here   map[token]*member // orders of this convoy
+	known  map[submit]int64   // orders of before
+	here   map[submit]*member // orders of this convoy
 	carts  map[int64][]Line
 	offers map[int64]*offer
 	placed []*placing
@@ -53,7 +53,7 @@ type convoy struct {
 // placeAll places the orders of ms. A refusal is the order's own and comes
 // before anything is written; the error returned means that none was placed.
 func (s *Store) placeAll(tx *Tx, ms []*member) error {
-	c := &convoy{s: s, tx: tx, now: s.now(), here: make(map[token]*member, len(ms))}
+	c := &convoy{s: s, tx: tx, now: s.now(), here: make(map[submit]*member, len(ms))}
 	if err := c.look(ms); err != nil {
 		return err
 	}
@@ -105,16 +105,18 @@ func (c *convoy) wanted(x *placing) []Line {
 	return c.carts[x.n.UserID]
 }
 
+const knownTokens = `SELECT user_id, form_token, id FROM orders WHERE (user_id, form_token) IN (VALUES `
+
 // tokens finds orders that were made with the same tokens before.
-func (c *convoy) tokens(ms []*member) (map[token]int64, error) {
+func (c *convoy) tokens(ms []*member) (map[submit]int64, error) {
 	args := make([]any, 0, 2*len(ms))
 	for _, m := range ms {
 		args = append(args, m.order.n.UserID, m.order.n.FormToken)
 	}
-	known := make(map[token]int64)
-	err := c.each(`SELECT user_id, form_token, id FROM orders WHERE (user_id, form_token) IN (VALUES `+places("(?,?)", len(ms))+`)`,
+	known := make(map[submit]int64)
+	err := c.each(knownTokens+places("(?,?)", len(ms))+`)`,
 		args, func(r *sql.Rows) error {
-			var t token
+			var t submit
 			var id int64
 			err := r.Scan(&t.user, &t.form, &id)
 			known[t] = id
@@ -179,7 +181,7 @@ func places(p string, n int) string { return strings.Repeat(p+",", n-1) + p }
 // judge decides about one order. What refuses it becomes the member's error.
 func (c *convoy) judge(m *member) error {
 	x := m.order
-	t := token{x.n.UserID, x.n.FormToken}
+	t := submit{x.n.UserID, x.n.FormToken}
 	if id, ok := c.known[t]; ok {
 		x.repeated = true
 		var err error
@@ -203,7 +205,7 @@ func (c *convoy) share(m *member) {
 	if !x.repeated || x.o != nil {
 		return
 	}
-	first := c.here[token{x.n.UserID, x.n.FormToken}].order
+	first := c.here[submit{x.n.UserID, x.n.FormToken}].order
 	o := *first.o
 	o.Items = slices.Clone(o.Items)
 	x.o = &o
@@ -245,7 +247,7 @@ func (c *convoy) build(x *placing) (err error) {
 		}
 	}
 	o := &Order{
-		ID: c.lastOrder + 1, UserID: x.n.UserID, FormToken: x.n.FormToken, State: Unpaid, Receiver: x.n.Receiver, Note: x.n.Note,
+		ID: c.lastOrder + 1, No: c.tx.number("", c.now), UserID: x.n.UserID, FormToken: x.n.FormToken, State: Unpaid, Receiver: x.n.Receiver, Note: x.n.Note,
 		CreatedAt: At(c.now), ExpiresAt: At(c.now.Add(x.n.Expire)),
 	}
 	if o.Items, err = c.pick(lines, o.ID); err != nil {

@@ -37,14 +37,18 @@ func (c *convoy) values(head, row, tail string, width int, args []any) error {
 
 func (c *convoy) storeOrders() error {
 	now := strconv.FormatInt(At(c.now).UnixMilli(), 10)
+	again := false
 	return fresh(func() error {
 		args := make([]any, 0, 15*len(c.placed))
 		for _, x := range c.placed {
 			o := x.o
-			o.No = c.tx.number("", c.now)
+			if again {
+				o.No = c.tx.number("", c.now)
+			}
 			args = append(args, o.ID, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
 				o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
 		}
+		again = true
 		return c.values(`INSERT INTO orders(id, no, user_id, form_token, goods_total, delivery_fee, total,
 			name, phone, province, city, district, street, note, expires_at, created_at, state,
 			extended, close_reason, revived, carrier, tracking_no) VALUES `,

@@ -23,7 +23,10 @@ var migrations = []*gormigrate.Migration{
 // nothing to do. A schema newer than this program is refused.
 func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 	for try := 1; ; try++ {
-		err := migrateOnce(db, log)
+		err := db.PingContext(ctx) // the first connection makes the file a WAL database, which others may be doing too
+		if err == nil {
+			err = migrateOnce(db, log)
+		}
 		if code(err)&0xff != sqliteBusy || try == 5 {
 			return explainMigration(err)
 		}

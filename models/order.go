@@ -89,17 +89,19 @@ type Status struct {
 	Refunding   Fen  // refunds not ended
 }
 
+const statusOf = `SELECT o.id, o.state, o.close_reason, o.total, o.expires_at,
+		(SELECT p.state FROM payments p WHERE p.live_order_id = o.id),
+		EXISTS(SELECT 1 FROM misfits m WHERE m.order_id = o.id AND m.state = 'open'),
+		(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.order_id = o.id AND r.state NOT IN ('succeeded', 'closed'))
+	FROM orders o WHERE o.no = ? AND o.user_id = ?`
+
 // Status is where the user's order stands.
 func (s *Store) Status(ctx context.Context, user int64, no string) (*Status, error) {
 	var (
 		x    Status
 		live sql.NullString
 	)
-	err := s.row(ctx, `SELECT o.id, o.state, o.close_reason, o.total, o.expires_at,
-			(SELECT p.state FROM payments p WHERE p.live_order_id = o.id),
-			EXISTS(SELECT 1 FROM misfits m WHERE m.order_id = o.id AND m.state = 'open'),
-			(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.order_id = o.id AND r.state NOT IN ('succeeded', 'closed'))
-		FROM orders o WHERE o.no = ? AND o.user_id = ?`, no, user).
+	err := s.row(ctx, statusOf, no, user).
 		Scan(&x.OrderID, &x.State, &x.CloseReason, &x.Total, &x.ExpiresAt, &live, &x.Misfit, &x.Refunding)
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", toldRead(ctx, err))
@@ -143,9 +145,10 @@ func (s *Store) OrderCounts(ctx context.Context, user int64) (map[State]int64, e
 
 // StateCounts is how many orders there are in each state.
 func (s *Store) StateCounts(ctx context.Context) (map[State]int64, error) {
-	return s.counts(ctx, `SELECT state, count(*) FROM orders INDEXED BY order_state
-		WHERE state IN ('unpaid', 'paid', 'shipped', 'done', 'closed') GROUP BY state`)
+	return s.counts(ctx, stateCounts)
 }
+
+const stateCounts = `SELECT state, count(*) FROM orders WHERE state IN ('unpaid', 'paid', 'shipped', 'done', 'closed') GROUP BY state`
 
 func (s *Store) counts(ctx context.Context, q string, args ...any) (map[State]int64, error) {
 	rows, err := s.rows(ctx, q, args...)

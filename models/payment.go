@@ -272,12 +272,16 @@ func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, l
 	return nil
 }
 
+// Ordered by state first, as the index is: the two states are few rows each,
+// and everything due is asked about within a round or two.
+const dueQueries = `SELECT ` + paymentCols + ` FROM payments
+	WHERE state IN ('created', 'prepaid') AND next_query_at <= ? ORDER BY state, next_query_at LIMIT ?`
+
 // DueQueries are open attempts whose next query has come, the longest due
 // first; also those of an order that was paid by another attempt, because
 // they must still be closed at WeChat.
 func (s *Store) DueQueries(ctx context.Context, limit int) ([]Payment, error) {
-	ps, err := scanPayments(s.rows(ctx, `SELECT `+paymentCols+` FROM payments
-		WHERE state IN ('created', 'prepaid') AND next_query_at <= ? ORDER BY next_query_at LIMIT ?`, s.time(), page(limit)))
+	ps, err := scanPayments(s.rows(ctx, dueQueries, s.time(), page(limit)))
 	if err != nil {
 		return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
 	}

@@ -13,11 +13,13 @@ const (
 	endedKept = 24 * time.Hour
 )
 
+const sessionOf = `SELECT hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at
+	FROM sessions WHERE hash = ? AND kind <> 'ended' AND expires_at > ?`
+
 // Session is the row of a session that lives. ErrNotFound also when expired.
 func (s *Store) Session(ctx context.Context, hash string) (*Session, error) {
 	var x Session
-	err := s.row(ctx, `SELECT hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at
-		FROM sessions WHERE hash = ? AND kind <> 'ended' AND expires_at > ?`, hash, s.time()).
+	err := s.row(ctx, sessionOf, hash, s.time()).
 		Scan(&x.Hash, &x.Kind, &x.UserID, &x.StaffID, &x.Data, &x.CreatedAt, &x.SeenAt, &x.ExpiresAt)
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", toldRead(ctx, err))

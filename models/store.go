@@ -31,6 +31,9 @@ type Options struct {
 	Crash func(point string) error
 }
 
+// discard is the log of a store that was given none.
+var discard = slog.New(slog.DiscardHandler)
+
 // Store is the only door to the database. It writes through one connection
 // that belongs to the committer and reads through a pool of its own, so that
 // a page never waits behind a commit.
@@ -49,7 +52,7 @@ type Store struct {
 // Open migrates (under a lock) and opens the database.
 func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = discard
 	}
 	if o.Now == nil {
 		o.Now = time.Now
