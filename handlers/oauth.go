@@ -24,8 +24,8 @@ const (
 	maxRestarts  = 1 // a code that was no good is fetched again, once
 )
 
-// signInPath starts the trip to WeChat that ends at to.
-func signInPath(to string) string { return "/auth/wechat?return=" + url.QueryEscape(to) }
+// tripPath starts the trip to WeChat that ends at to.
+func tripPath(to string) string { return "/auth/wechat?return=" + url.QueryEscape(to) }
 
 // requireUser is the visit of somebody we know. Inside WeChat a GET without a
 // sign-in goes to WeChat and comes back; the visit is nil then and the answer
@@ -39,7 +39,7 @@ func (s *Server) requireUser(c *gin.Context) (*visit, error) {
 	if v.SignedIn || !placeOf(c.Request).inWeChat() {
 		return v, nil
 	}
-	return nil, s.redirect(c, http.StatusFound, signInPath(c.Request.URL.RequestURI()))
+	return nil, s.redirect(c, http.StatusFound, tripPath(c.Request.URL.RequestURI()))
 }
 
 // seeSignedIn ends a POST. Who has to sign in first is led to a page of ours
@@ -51,7 +51,7 @@ func (s *Server) seeSignedIn(c *gin.Context, to string) error {
 		return err
 	}
 	if placeOf(c.Request).inWeChat() && !v.SignedIn {
-		return s.see(c, signInPath(to)+"&ask=1")
+		return s.see(c, tripPath(to)+"&ask=1")
 	}
 	return s.see(c, to)
 }
@@ -92,8 +92,8 @@ func (s *Server) startSignIn(c *gin.Context) error {
 
 // askSignIn is a page that goes on by itself, or by its button.
 func (s *Server) askSignIn(c *gin.Context, back string) error {
-	c.Writer.Header().Set("Refresh", "0; url="+signInPath(back))
-	return s.show(c, classPage, http.StatusOK, views.LoginRefused(views.LoginRefusedPage{Page: s.bareFrame(c), Retry: signInPath(back)}))
+	c.Writer.Header().Set("Refresh", "0; url="+tripPath(back))
+	return s.show(c, classPage, http.StatusOK, views.LoginRefused(views.LoginRefusedPage{Page: s.bareFrame(c), Retry: tripPath(back)}))
 }
 
 func (s *Server) newState(ctx context.Context, v *visit, back string) (string, error) {
@@ -222,13 +222,13 @@ func (s *Server) restart(c *gin.Context, v *visit, back string) error {
 	if err := s.save(c); err != nil {
 		return err
 	}
-	return s.redirect(c, http.StatusFound, signInPath(back))
+	return s.redirect(c, http.StatusFound, tripPath(back))
 }
 
 // signInRefused says that nothing is lost and how to try again.
 func (s *Server) signInRefused(c *gin.Context, why string, status int, back string) error {
 	c.Set(keyErr, errors.New("sign-in refused: "+why))
-	p := views.LoginRefusedPage{Page: s.bareFrame(c), Retry: signInPath(back), Ref: newReference()}
+	p := views.LoginRefusedPage{Page: s.bareFrame(c), Retry: tripPath(back), Ref: newReference()}
 	c.Set(keyRef, p.Ref)
 	return s.show(c, classPage, status, views.LoginRefused(p))
 }
