@@ -516,26 +516,21 @@ func orderCard(p *Page, o *Order, s Status) templ.Component {
 // hint is the small line of an order in the list.
 func (p *Page) hint(o *Order, s Status) templ.Component {
 	w := p.words()
-	switch {
+	switch own := ownFace(o); {
 	case s.Face == FaceUnpaid:
 		return timer{end: o.Deadline, now: p.Now, words: fill(w.Orders.Until, w.clock(o.Deadline, p.Now)), left: w.Orders.Left}
-	case s.Face == FacePaid, s.Face == FaceRevived:
-		return rich{text: w.Orders.Soon}
-	case s.Face == FaceShipped, s.Face == FaceShippedBy, s.Face == FaceShippedOnly:
-		return rich{text: plain(s.Text, "")}
 	case whole(o):
-		return rich{text: w.States[FaceRefunded].Title}.with(Yuan(o.Refunded))
+		return rich{text: p.wordsOf(FaceRefunded, o).Title}
+	case own == FacePaid, own == FaceRevived:
+		return rich{text: w.Orders.Soon}
+	case o.State == models.Shipped:
+		return rich{text: plain(p.wordsOf(own, o).Text, "")}
 	}
 	return rich{text: fill(w.Orders.Pieces, pieces(o))}
 }
 
-func (r rich) with(args ...any) rich {
-	r.text = fill(r.text, args...)
-	return r
-}
-
-// cardActs are the steps of an order in the list: its own when it waits for
-// the shopper, else the way to its page.
+// cardActs are the steps of an order in the list. Whoever wants to confirm a
+// parcel or withdraw a request sees the order first.
 func cardActs(p *Page, o *Order, s Status) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -557,63 +552,36 @@ func cardActs(p *Page, o *Order, s Status) templ.Component {
 			templ_7745c5c3_Var25 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "<form class=\"acts\" method=\"post\" data-busy>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 39, "<form class=\"acts\" method=\"post\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if s.Face == FaceUnpaid || s.Primary.Post && s.Face == FaceDone || s.Primary.Post && o.State == models.Closed {
-			if s.Face == FaceUnpaid {
-				templ_7745c5c3_Err = actButton(s.Secondary, "btn alt sm").Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, " ")
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				templ_7745c5c3_Err = actButton(s.Primary, "btn sm").Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-			} else {
-				templ_7745c5c3_Err = actButton(s.Primary, "btn alt sm").Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-			}
-		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<a class=\"btn alt sm\" href=\"")
+		switch s.Face {
+		case FaceUnpaid:
+			templ_7745c5c3_Err = actButton(s.Secondary, "btn alt sm").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var26 templ.SafeURL
-			templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(orderPath(o.No)))
-			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `orders.templ`, Line: 125, Col: 62}
-			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var26))
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "\">")
+			templ_7745c5c3_Err = actButton(s.Primary, "btn sm").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var27 string
-			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(p.words().Orders.See)
-			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `orders.templ`, Line: 125, Col: 87}
-			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var27))
+		case FaceDone, FaceRefunded, FaceClosedLate, FaceClosedShopper, FaceClosedMerchant:
+			templ_7745c5c3_Err = actButton(s.Primary, "btn alt sm").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "</a>")
+		default:
+			templ_7745c5c3_Err = actButton(Action{Label: p.words().Orders.See, Href: orderPath(o.No)}, "btn alt sm").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "</form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "</form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
