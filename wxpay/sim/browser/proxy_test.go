@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // behind answers through a face in front of h, without a socket in between.
@@ -255,27 +257,43 @@ func TestHeadAndNotModified(t *testing.T) {
 }
 
 func TestStreamArrivesAsSent(t *testing.T) {
+	for _, tc := range []struct{ name, header, value string }{
+		{"events", "Content-Type", "text/event-stream"},
+		{"slow file of known length", "Content-Length", "18"},
+	} {
+		t.Run(tc.name, func(t *testing.T) { streams(t, tc.header, tc.value) })
+	}
+}
+
+// streams sees that the first line arrives before the shop sends the second.
+func streams(t *testing.T, header, value string) {
 	st := &stage{shop: &foreignShop{}, wechat: &fakeWeChat{}}
 	next := make(chan struct{})
 	st.shop.base = serve(t, "localhost", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set(header, value)
 		for i := range 2 {
 			fmt.Fprintf(w, "data: %d\n\n", i)
 			w.(http.Flusher).Flush()
-			<-next
+			select {
+			case <-next:
+			case <-r.Context().Done():
+				return
+			}
 		}
 	}))
 	st.face = "http://127.0.0.1:8082"
 	face := serve(t, "127.0.0.1", st.handler(t, nil))
-	res, err := http.DefaultClient.Do(request(t, "GET", face+"/events", ""))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	res, err := http.DefaultClient.Do(request(t, "GET", face+"/events", "").WithContext(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
 	lines := bufio.NewReader(res.Body)
-	for i := range 2 { // the shop goes on only when the first event has arrived
+	for i := range 2 {
 		if line, err := lines.ReadString('\n'); line != fmt.Sprintf("data: %d\n", i) {
-			t.Fatalf("event %d = %q, %v", i, line, err)
+			t.Fatalf("line %d = %q, %v", i, line, err)
 		}
 		lines.ReadString('\n')
 		next <- struct{}{}

@@ -152,6 +152,15 @@ func TestChromeStreamBroken(t *testing.T) {
 	until(t, ctx, firstTitle+".includes('/by/poll')")
 }
 
+// The consent form leaves for the shop's origin: its policy must let the
+// redirect pass (security H15).
+func TestChromeConsentLeadsBack(t *testing.T) {
+	ctx := chrome(t)
+	_, base := newDemo(t)
+	do(t, ctx, chromedp.Navigate(base+"/ask"), chromedp.Click(chromedp.CSS("input[value='2']")), chromedp.Click(chromedp.CSS("button[value=allow]")))
+	until(t, ctx, "location.hostname == 'localhost' && location.search == '?u=2&op=allow'")
+}
+
 // Every page is clean under its policy, fits 320 px, and reads in both
 // schemes. WXSIM_SHOTS=dir keeps the pictures.
 func TestChromePages(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,6 +183,12 @@ func newDemo(t *testing.T) (*demo, string) {
 	mux.Handle(StaticPath, Static())
 	mux.HandleFunc("/_sim/{$}", d.live)
 	mux.HandleFunc("/_sim/api/events", d.events)
+	mux.HandleFunc("/ask", func(w http.ResponseWriter, r *http.Request) { show(w, r, ConsentCSP, Consent(sampleConsent())) })
+	mux.HandleFunc("POST /_sim/consent", func(w http.ResponseWriter, r *http.Request) {
+		// Another host name is another origin, as the shop is.
+		_, port, _ := strings.Cut(r.Host, ":")
+		http.Redirect(w, r, "http://localhost:"+port+"/back?u="+r.FormValue("u")+"&op="+r.FormValue("op"), http.StatusFound)
+	})
 	for name, page := range samples() {
 		mux.HandleFunc("/sample/"+name, func(w http.ResponseWriter, r *http.Request) { show(w, r, CSP, page) })
 	}
