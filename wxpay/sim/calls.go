@@ -118,7 +118,7 @@ func (s *Sim) recorded(face string, next http.Handler) http.Handler {
 		c := requestJSON{
 			ID: s.calls.nextID(), At: stamp(at), Face: face,
 			Method: r.Method, Target: s.withoutSecret(r.URL.RequestURI()),
-			RequestHeaders: flat(r.Header), RequestBody: printable(body.copy.Bytes()),
+			RequestHeaders: flat(r.Header), RequestBody: s.withoutSecret(printable(body.copy.Bytes())),
 			Status: rec.code(), ResponseHeaders: flat(rec.Header()), ResponseBody: printable(rec.copy.Bytes()),
 			Verdict: verdictAccepted, Error: v.problem,
 		}
@@ -131,12 +131,12 @@ func (s *Sim) recorded(face string, next http.Handler) http.Handler {
 }
 
 // withoutSecret keeps the app secret off the pages of a public demo.
-func (s *Sim) withoutSecret(target string) string {
+func (s *Sim) withoutSecret(text string) string {
 	if !s.opts.Public {
-		return target
+		return text
 	}
 	id := s.ids.view()
-	return strings.NewReplacer(id.AppSecret, "***", id.MiniAppSecret, "***").Replace(target)
+	return strings.NewReplacer(id.AppSecret, "***", id.MiniAppSecret, "***").Replace(text)
 }
 
 // flat joins the values of each header.

@@ -38,6 +38,9 @@ func openJournal(folder string, replay func(*record) error) (*journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	j.file = f
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock journal %s: another simulator uses it: %w", path, err), f.Close())
+	}
 	if err := j.read(replay); err != nil {
 		return nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), f.Close())
 	}

@@ -144,9 +144,11 @@ func TestTornJournal(t *testing.T) {
 		}
 		again.pay("torn000001") // a line after the cut one
 		again.sim.Close()
-		if got := newWorld(t, Options{Data: dir}).state("torn000001"); got != "SUCCESS" {
+		again = newWorld(t, Options{Data: dir})
+		if got := again.state("torn000001"); got != "SUCCESS" {
 			t.Errorf("cut at %d, paid again: %s", cut, got)
 		}
+		again.sim.Close()
 	}
 }
 
@@ -182,7 +184,20 @@ func TestUnwritableJournal(t *testing.T) {
 	}
 }
 
-// Keys stay, for their owner's eyes only. // decision: keys survive a reset
+// Two simulators on one journal would mix their lines.
+func TestOneSimulatorPerJournal(t *testing.T) {
+	o := Options{Data: t.TempDir()}
+	w := newWorld(t, o)
+	if s, err := New(o); err == nil || !strings.Contains(err.Error(), "another simulator uses it") {
+		t.Errorf("a second simulator on the same folder: %v", err)
+		if s != nil {
+			s.Close()
+		}
+	}
+	w.reopen(o)
+}
+
+// Keys stay over reset and restart, for their owner's eyes only.
 func TestIdentityIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sim")
 	w := newWorld(t, Options{Data: dir})
@@ -223,15 +238,15 @@ func TestReset(t *testing.T) {
 	w.api("POST", "clock", `{"advance":"24h"}`, 200, nil)
 	w.api("PUT", "faults", `{"preset":"harsh"}`, 200, nil)
 	w.api("POST", "reset", "", 200, nil)
-	for _, w := range []*world{w, w.reopen(o)} {
+	for range 2 {
 		if got := fromXML(t, w.call("/pay/orderquery", map[string]string{"out_trade_no": "reset00001"}, "")); got["err_code"] != "ORDERNOTEXIST" {
 			t.Errorf("order after reset: %v", got)
 		}
 		if n := len(w.sim.userViews()); n != 3 || w.sim.clockView().OffsetS != 0 || w.sim.faults.view().Preset != "none" {
 			t.Errorf("%d users, clock %+v, faults %+v", n, w.sim.clockView(), w.sim.faults.view())
 		}
+		w = w.reopen(o)
 	}
-	w = newWorld(t, o)
 	if w.order("reset00001") == before || w.pay("reset00001").TransactionID == txn {
 		t.Error("a number came twice")
 	}

@@ -16,7 +16,8 @@ type ledger struct {
 	recent  []*order // in order of arrival
 	byTxn   map[string]*order
 	prepays map[string]*order
-	users   []*user
+	users   []*user          // number n stands at n-1
+	people  map[string]*user // by appid and openid
 	notes   map[string]*notification
 	noted   []*notification // in order of creation
 }
@@ -148,7 +149,7 @@ func (u *user) openIDFor(appID string) string {
 func newLedger() *ledger {
 	l := &ledger{
 		orders: map[string]*order{}, byTxn: map[string]*order{}, prepays: map[string]*order{},
-		notes: map[string]*notification{},
+		notes: map[string]*notification{}, people: map[string]*user{},
 	}
 	for i, u := range []user{
 		{Nickname: "林晓溪", Balance: 5_200_000},
@@ -157,9 +158,16 @@ func newLedger() *ledger {
 	} {
 		u.ID = strconv.Itoa(i + 1)
 		u.OpenID, u.MiniOpenID, u.UnionID = personIDs("default user " + u.ID)
-		l.users = append(l.users, &u)
+		l.addUser(u)
 	}
 	return l
+}
+
+func (l *ledger) addUser(u user) {
+	l.users = append(l.users, &u)
+	for _, appID := range []string{appID1, miniAppID1} {
+		l.people[appID+" "+u.openIDFor(appID)] = &u
+	}
 }
 
 // personIDs derives the ids of a person: the same everywhere for the default
@@ -173,26 +181,18 @@ func personIDs(who string) (openID, miniOpenID, unionID string) {
 }
 
 // user finds a person by openid of an account.
-func (l *ledger) user(appID, openID string) *user {
-	for _, u := range l.users {
-		if openID != "" && u.openIDFor(appID) == openID {
-			return u
-		}
-	}
-	return nil
-}
+func (l *ledger) user(appID, openID string) *user { return l.people[appID+" "+openID] }
 
 // userByID finds a person by number; none is asked for with "", which is the first.
 func (l *ledger) userByID(id string) *user {
-	for _, u := range l.users {
-		if u.ID == id {
-			return u
-		}
-	}
 	if id == "" {
 		return l.users[0]
 	}
-	return nil
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 1 || n > len(l.users) {
+		return nil
+	}
+	return l.users[n-1]
 }
 
 // The kinds of journal records.
@@ -237,8 +237,7 @@ func (l *ledger) apply(r *record) error {
 		}
 		return l.applyToOrder(o, r)
 	case recUser:
-		u := *r.User
-		l.users = append(l.users, &u)
+		l.addUser(*r.User)
 	case recBalance:
 		u := l.userByID(r.User.ID)
 		if u == nil {

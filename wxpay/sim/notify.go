@@ -144,16 +144,25 @@ func (s *Sim) resume() {
 	}
 }
 
+// maxDeliveries is how many notifications may be under way at once, so that a
+// shop that hangs does not eat all sockets.
+const maxDeliveries = 128
+
 // deliverLoop sends every notification at its time until ctx ends, and waits
 // for the deliveries under way.
 func (s *Sim) deliverLoop(ctx context.Context) {
 	var under sync.WaitGroup
 	defer under.Wait()
+	slots := make(chan struct{}, maxDeliveries)
 	for ctx.Err() == nil {
 		due, next := s.plan.due(s.clock.Now())
 		for _, e := range due {
 			if s.start(e) {
-				under.Go(func() { s.deliverPlanned(ctx, e) })
+				under.Go(func() {
+					slots <- struct{}{}
+					defer func() { <-slots }()
+					s.deliverPlanned(ctx, e)
+				})
 			}
 		}
 		s.waitFor(ctx, next)
