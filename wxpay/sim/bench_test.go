@@ -20,7 +20,7 @@ func BenchmarkUnifiedOrder(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			id, openID := s.Identity(), s.userViews()[0].OpenID
+			id, openID := s.Identity(), s.userViews(1)[0].OpenID
 			i := 0
 			for b.Loop() {
 				i++

@@ -116,7 +116,7 @@ func TestPhone(t *testing.T) {
 func TestPayAgainstClose(t *testing.T) {
 	w := newWorld(t, Options{Data: t.TempDir()})
 	defer w.run()()
-	balance := w.sim.userViews()[0].Balance
+	balance := w.sim.people()[0].Balance
 	var paidCount int64
 	for i := range 25 {
 		no := "race" + strings.Repeat("0", 4) + string(rune('a'+i))
@@ -151,7 +151,7 @@ func TestPayAgainstClose(t *testing.T) {
 		}
 		paidCount += int64(wins["SUCCESS"])
 	}
-	if got := w.sim.userViews()[0].Balance; got != balance-888*paidCount {
+	if got := w.sim.people()[0].Balance; got != balance-888*paidCount {
 		t.Errorf("balance %d after %d payments", got, paidCount)
 	}
 }

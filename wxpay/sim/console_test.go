@@ -97,7 +97,7 @@ func TestConsoleForms(t *testing.T) {
 				t.Errorf("faults %+v", f)
 			}
 		case "users/" + openID + "/balance":
-			if got := w.sim.userViews()[0].Balance; got != 105 {
+			if got := w.sim.people()[0].Balance; got != 105 {
 				t.Errorf("balance %d, want 105", got)
 			}
 		}

@@ -18,7 +18,7 @@ func (s *Sim) apiRoutes() http.Handler {
 		mux.Handle(method+" /_sim/api/"+path, s.api(h))
 	}
 	handle("GET identity", s.apiIdentity)
-	handle("GET users", func(*http.Request) (any, error) { return s.userViews(), nil })
+	handle("GET users", s.apiUsers)
 	handle("POST users", s.apiAddUser)
 	handle("GET users/{openid}/paycode", later("payment codes come with micropay"))
 	handle("GET transactions", s.apiTransactions)
@@ -102,6 +102,11 @@ func (s *Sim) apiIdentity(*http.Request) (any, error) {
 		id = id.withoutSecrets()
 	}
 	return id, err
+}
+
+func (s *Sim) apiUsers(r *http.Request) (any, error) {
+	n, err := limit(r)
+	return s.userViews(n), err
 }
 
 func (s *Sim) apiAddUser(r *http.Request) (any, error) {

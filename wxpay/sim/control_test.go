@@ -202,7 +202,7 @@ func TestFaultsAreSetWhole(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.order("outcome001")
-	balance := w.sim.userViews()[0].Balance
+	balance := w.sim.people()[0].Balance
 	for _, outcome := range []string{"cancel", "fail", "notenough", "wrong_password"} {
 		var tx transactionReply
 		w.api("POST", "transactions/outcome001/pay", `{"outcome":"`+outcome+`"}`, 200, &tx)
@@ -211,7 +211,7 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	w.pay("outcome001")
-	if got := w.sim.userViews()[0].Balance; got != balance-888 {
+	if got := w.sim.people()[0].Balance; got != balance-888 {
 		t.Errorf("balance %d, want %d", got, balance-888)
 	}
 	w.api("POST", "transactions/outcome001/pay", "", 409, nil)
@@ -221,7 +221,7 @@ func TestOutcomes(t *testing.T) {
 	w.api("POST", "users", `{"nickname":"穷","balance":887}`, 200, nil)
 	w.order("outcome003", "openid", w.openID(4))
 	w.api("POST", "transactions/outcome003/pay", "", 409, nil)
-	if w.state("outcome003") != "NOTPAY" || w.sim.userViews()[3].Balance != 887 {
+	if w.state("outcome003") != "NOTPAY" || w.sim.people()[3].Balance != 887 {
 		t.Error("somebody paid with money that is not there")
 	}
 }
@@ -369,5 +369,23 @@ func TestOptions(t *testing.T) {
 			s.Close()
 			t.Errorf("a bad %s was accepted", name)
 		}
+	}
+}
+
+// Lists are newest first; of the people who were always there the default
+// user comes first.
+func TestUsersNewestFirst(t *testing.T) {
+	w := newWorld(t, Options{})
+	for _, name := range []string{"甲", "乙"} {
+		w.api("POST", "users", `{"nickname":"`+name+`","balance":1}`, 200, nil)
+	}
+	var list []userJSON
+	w.api("GET", "users?limit=4", "", 200, &list)
+	var names []string
+	for _, u := range list {
+		names = append(names, u.Nickname)
+	}
+	if want := []string{"乙", "甲", "林晓溪", "陈默"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
 	}
 }

@@ -99,6 +99,9 @@ func (s *Sim) post(ctx context.Context, url string, m message) (d delivered) {
 	for name, value := range m.headers {
 		req.Header.Set(name, value)
 	}
+	// An empty key is not sent; it lets the transport try again when a
+	// connection kept from before the shop's restart turns out to be dead.
+	req.Header["Idempotency-Key"] = []string{}
 	res, err := s.guard.RoundTrip(req)
 	if err != nil {
 		d.err = deadlineSaid(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"wxshop/wxpay/sim/browser"
 )
@@ -15,9 +16,14 @@ func (s *Sim) browserFace() (http.Handler, error) {
 			http.Error(w, "The WeChat browser shows no shop yet: start the simulator with --app http://127.0.0.1:3000 (the address of your shop).", http.StatusServiceUnavailable)
 		}), nil
 	}
+	transport := s.opts.Transport
+	if transport == nil {
+		transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}
+	}
+	s.toShop = transport
 	return browser.New(browser.Options{
 		AppURL: s.opts.AppURL, FaceURL: s.opts.BrowserURL, GatewayURL: s.opts.BaseURL,
-		WeChat: phone{s}, Log: s.log, Transport: s.opts.Transport, Note: s.timelineNote,
+		WeChat: phone{s}, Log: s.log, Transport: transport, Note: s.timelineNote,
 	})
 }
 

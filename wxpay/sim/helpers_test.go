@@ -241,7 +241,7 @@ func (w *world) ok(path string, fields map[string]string, alg string) map[string
 // openID is the openid of the n-th user.
 func (w *world) openID(n int) string {
 	w.t.Helper()
-	return w.sim.userViews()[n-1].OpenID
+	return w.sim.people()[n-1].OpenID
 }
 
 // orderFields is a good unifiedorder; pairs change it.

@@ -80,7 +80,7 @@ func wantEnd(t *testing.T, w *world) {
 	if n := w.notification("n2"); n.State != "dropped" {
 		t.Errorf("n2 is %s", n.State)
 	}
-	users := w.sim.userViews()
+	users := w.sim.people()
 	if len(users) != 4 || users[3].Nickname != "小茶" || users[0].Balance != newLedger().users[0].Balance-2*888 {
 		t.Errorf("users %+v", users)
 	}
@@ -242,7 +242,7 @@ func TestReset(t *testing.T) {
 		if got := fromXML(t, w.call("/pay/orderquery", map[string]string{"out_trade_no": "reset00001"}, "")); got["err_code"] != "ORDERNOTEXIST" {
 			t.Errorf("order after reset: %v", got)
 		}
-		if n := len(w.sim.userViews()); n != 3 || w.sim.clockView().OffsetS != 0 || w.sim.faults.view().Preset != "none" {
+		if n := len(w.sim.people()); n != 3 || w.sim.clockView().OffsetS != 0 || w.sim.faults.view().Preset != "none" {
 			t.Errorf("%d users, clock %+v, faults %+v", n, w.sim.clockView(), w.sim.faults.view())
 		}
 		w = w.reopen(o)
@@ -250,4 +250,36 @@ func TestReset(t *testing.T) {
 	if w.order("reset00001") == before || w.pay("reset00001").TransactionID == txn {
 		t.Error("a number came twice")
 	}
+}
+
+// What was answered for is on disk, not only written.
+func TestAnswersAreDurable(t *testing.T) {
+	w := newWorld(t, Options{Data: t.TempDir()})
+	durable := func(after string) {
+		t.Helper()
+		j := w.sim.journal
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.synced != j.written || j.written == 0 {
+			t.Errorf("after %s: %d records written, %d on disk", after, j.written, j.synced)
+		}
+	}
+	w.order("durable001")
+	durable("unifiedorder")
+	w.order("durable001")
+	durable("unifiedorder again")
+	w.pay("durable001")
+	durable("pay")
+	id := w.order("durable002")
+	if err := w.sim.actOnSheet(id, "1", outcomeSuccess); err != nil {
+		t.Fatal(err)
+	}
+	durable("the pay sheet")
+	w.order("durable003")
+	w.ok("/pay/closeorder", map[string]string{"out_trade_no": "durable003"}, "")
+	durable("closeorder")
+	w.api("POST", "users", `{"nickname":"小茶","balance":1}`, 200, nil)
+	durable("users")
+	w.api("POST", "clock", `{"advance":"1h"}`, 200, nil)
+	durable("clock")
 }

@@ -145,7 +145,10 @@ func (u *user) openIDFor(appID string) string {
 	}
 }
 
-// newLedger holds the three people who are always there.
+// defaultUsers is how many people are always there.
+const defaultUsers = 3
+
+// newLedger holds the people who are always there.
 func newLedger() *ledger {
 	l := &ledger{
 		orders: map[string]*order{}, byTxn: map[string]*order{}, prepays: map[string]*order{},
@@ -154,7 +157,7 @@ func newLedger() *ledger {
 	for i, u := range []user{
 		{Nickname: "林晓溪", Balance: 5_200_000},
 		{Nickname: "陈默", Balance: 888_800},
-		{Nickname: "王小乐", Balance: 600},
+		{Nickname: "王小乐", Balance: 66_600},
 	} {
 		u.ID = strconv.Itoa(i + 1)
 		u.OpenID, u.MiniOpenID, u.UnionID = personIDs("default user " + u.ID)

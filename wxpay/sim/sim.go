@@ -64,6 +64,7 @@ type Sim struct {
 	stop     sync.Once
 
 	gateway, browser http.Handler
+	toShop           http.RoundTripper // of the WeChat browser; nil without a shop
 }
 
 // New makes a simulator, with the keys and the journal found in opts.Data.
@@ -163,9 +164,15 @@ func (s *Sim) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the event streams and closes the journal. Stop Run first.
+// Close ends the event streams and closes idle connections and the journal.
+// Stop Run first.
 func (s *Sim) Close() error {
 	s.endStreams()
+	for _, transport := range []http.RoundTripper{s.guard.next, s.toShop} {
+		if t, ok := transport.(*http.Transport); ok {
+			t.CloseIdleConnections()
+		}
+	}
 	return s.journal.close()
 }
 

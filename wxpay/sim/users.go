@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -25,14 +26,20 @@ func (s *Sim) userView(u *user) userJSON {
 	}
 }
 
-func (s *Sim) userViews() []userJSON {
+// userViews are the newest users first, then those who were always there, the
+// default user before the others.
+func (s *Sim) userViews(limit int) []userJSON {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	always, later := s.ledger.users[:defaultUsers], s.ledger.users[defaultUsers:]
 	out := []userJSON{}
-	for _, u := range s.ledger.users {
+	for _, u := range slices.Backward(later) {
 		out = append(out, s.userView(u))
 	}
-	return out
+	for _, u := range always {
+		out = append(out, s.userView(u))
+	}
+	return out[:min(limit, len(out))]
 }
 
 const (

@@ -189,7 +189,7 @@ func TestBusinessRefusals(t *testing.T) {
 		{"order a paid one, changed", "/pay/unifiedorder", w.orderFields("paid000001", "total_fee", "1"), "ORDERPAID", "该订单已支付"},
 		{"order a closed one again", "/pay/unifiedorder", w.orderFields("closed0001"), "ORDERCLOSED", "订单已关闭"},
 		{"openid of nobody", "/pay/unifiedorder", w.orderFields("new0000001", "openid", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"), "PARAM_ERROR", "appid和openid不匹配"},
-		{"openid of the mini program", "/pay/unifiedorder", w.orderFields("new0000002", "openid", w.sim.userViews()[0].MiniOpenID), "PARAM_ERROR", "appid和openid不匹配"},
+		{"openid of the mini program", "/pay/unifiedorder", w.orderFields("new0000002", "openid", w.sim.people()[0].MiniOpenID), "PARAM_ERROR", "appid和openid不匹配"},
 		{"query of nothing", "/pay/orderquery", map[string]string{"out_trade_no": "nothing000"}, "ORDERNOTEXIST", "订单不存在"},
 		{"query of no transaction", "/pay/orderquery", map[string]string{"transaction_id": "4200000001202508061234567890"}, "ORDERNOTEXIST", "订单不存在"},
 		{"query of a bad transaction_id", "/pay/orderquery", map[string]string{"transaction_id": "42", "out_trade_no": "open000001"}, "PARAM_ERROR", "微信订单号非法"},
