@@ -71,8 +71,8 @@ func (s *Service) newPayment(u *models.User, ch wxpay.TradeType, ip string) mode
 	n := models.NewPayment{
 		API: string(s.cfg.API), Channel: string(ch), SignType: string(s.cfg.SignType),
 		AppID: s.cfg.AppID, MchID: s.cfg.MchID, Currency: "CNY", ClientIP: ip,
-		NotifyURL: s.cfg.NotifyBase + "/notify/" + string(s.cfg.API) + "/pay",
-		Describe:  s.describe,
+		NotifyURL:  s.cfg.NotifyBase + "/notify/" + string(s.cfg.API) + "/pay",
+		QueryAfter: s.cfg.ChaseAfter, Describe: s.describe,
 	}
 	if u.OpenID != nil {
 		n.OpenID = *u.OpenID

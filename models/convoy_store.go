@@ -58,20 +58,19 @@ func (c *convoy) storeOrders() error {
 
 func (c *convoy) storePayments() error {
 	now := strconv.FormatInt(At(c.now).UnixMilli(), 10)
-	next := strconv.FormatInt(At(c.now.Add(firstQuery)).UnixMilli(), 10)
 	return fresh(func() error {
 		var args []any
 		for _, x := range c.placed {
 			if p := x.p; p != nil {
 				p.OutTradeNo = c.tx.number("P", c.now)
 				args = append(args, p.ID, p.OrderID, p.OrderID, p.OutTradeNo, p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.OpenID,
-					p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli())
+					p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli())
 			}
 		}
 		return c.values(`INSERT INTO payments(id, order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
-			description, notify_url, client_ip, total, currency, expire_at, start_at, created_at, next_query_at, state,
+			description, notify_url, client_ip, total, currency, expire_at, next_query_at, start_at, created_at, state,
 			prepay_id, cash, bank_type, queries, last_error) VALUES `,
-			`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,`+next+`,'created','',0,'',0,'')`, "", 16, args)
+			`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,'created','',0,'',0,'')`, "", 17, args)
 	})
 }
 

@@ -110,7 +110,7 @@ func seed(t testing.TB, s *Store, stock int64) {
 var receiver = Receiver{Name: "张三", Phone: "13800138000", Province: "浙江省", City: "杭州市", District: "西湖区", Street: "龙井路 1 号"}
 
 func wechatPay() *NewPayment {
-	return &NewPayment{API: "v2", Channel: "JSAPI", SignType: "HMAC-SHA256", AppID: "wxf000000000000001", MchID: "1900000001",
+	return &NewPayment{API: "v2", Channel: "JSAPI", SignType: "HMAC-SHA256", AppID: "wxf000000000000001", MchID: "1900000001", QueryAfter: time.Minute,
 		OpenID: "o-first", NotifyURL: "http://localhost:8080/notify/v2/pay", ClientIP: "127.0.0.1", Currency: "CNY",
 		Describe: func(o *Order) string { return fmt.Sprintf("云间茶铺 %d 件", len(o.Items)) }}
 }

@@ -10,7 +10,6 @@ import (
 const (
 	minPayTime  = 5 * time.Minute // WeChat refuses a nearer time_expire (WeChat Pay v2, unifiedorder)
 	moreTime    = 6 * time.Minute // what a late attempt extends the order to
-	firstQuery  = time.Minute     // after which a silent attempt is asked about
 	paymentCols = `id, order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 	description, notify_url, client_ip, total, currency, start_at, expire_at, state, prepay_id, prepay_until,
 	transaction_id, paid_at, cash, bank_type, next_query_at, queries, last_error, created_at`
@@ -85,6 +84,7 @@ func scanPayments(rows *sql.Rows, err error) ([]Payment, error) {
 type NewPayment struct {
 	API, Channel, SignType, AppID, MchID, OpenID string
 	NotifyURL, ClientIP, Currency                string
+	QueryAfter                                   time.Duration       // of silence, before WeChat is asked first
 	Describe                                     func(*Order) string // the text the payer sees
 }
 
@@ -102,7 +102,7 @@ func (n NewPayment) freeze(o *Order, now time.Time) *Payment {
 		API: n.API, Channel: n.Channel, SignType: n.SignType, AppID: n.AppID, MchID: n.MchID, OpenID: n.OpenID,
 		NotifyURL: n.NotifyURL, ClientIP: n.ClientIP, Currency: n.Currency,
 		Total: o.Total, State: PayCreated,
-		StartAt: At(now), CreatedAt: At(now), NextQueryAt: At(now.Add(firstQuery)), ExpireAt: o.ExpiresAt,
+		StartAt: At(now), CreatedAt: At(now), NextQueryAt: At(now.Add(n.QueryAfter)), ExpireAt: o.ExpiresAt,
 	}
 	if soonest := At(now.Add(minPayTime)); p.ExpireAt.Before(soonest.Time) {
 		p.ExpireAt = soonest
