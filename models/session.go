@@ -107,16 +107,16 @@ func (s *Store) SweepSessions(ctx context.Context) (int64, error) {
 	err := s.write(ctx, func(tx *Tx) error {
 		n = 0
 		now := s.now()
-		for _, q := range []struct {
-			sql string
-			t   time.Time
+		for _, old := range []struct {
+			rows string
+			args []any
 		}{
-			{`DELETE FROM sessions WHERE expires_at <= ?`, now},
-			{`DELETE FROM oauth_states WHERE expires_at <= ?`, now},
-			{`DELETE FROM claims WHERE expires_at <= ?`, now},
-			{`DELETE FROM throttles WHERE since <= ? AND until <= since + 900000`, now.Add(-failWindow - maxWait)},
+			{`DELETE FROM sessions WHERE expires_at <= ?`, []any{At(now)}},
+			{`DELETE FROM oauth_states WHERE expires_at <= ?`, []any{At(now)}},
+			{`DELETE FROM claims WHERE expires_at <= ?`, []any{At(now)}},
+			{`DELETE FROM throttles WHERE since <= ? AND coalesce(until, 0) <= ?`, []any{At(now.Add(-failWindow)), At(now)}},
 		} {
-			res, err := tx.exec(q.sql, At(q.t))
+			res, err := tx.exec(old.rows, old.args...)
 			if err != nil {
 				return err
 			}
