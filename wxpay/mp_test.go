@@ -19,9 +19,10 @@ const (
 
 func newTestMP(t *testing.T, answer http.HandlerFunc) *MP {
 	t.Helper()
-	s := httptest.NewServer(answer)
-	t.Cleanup(s.Close)
+	s := httptest.NewUnstartedServer(answer)
 	s.Config.ErrorLog = quiet()
+	s.Start()
+	t.Cleanup(s.Close)
 	mp, err := NewMP(MPConfig{AppID: testApp, AppSecret: testSecret, APIBase: s.URL, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)

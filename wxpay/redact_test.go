@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -19,6 +20,7 @@ func TestNothingSecretIsTold(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&told, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	next := strings.Repeat("N", 32)
 	var signs []string
+	var mu sync.Mutex
 	answers := []func(http.ResponseWriter, *http.Request, message){
 		always(placed()),
 		always(business("ORDERPAID", "该订单已支付")),
@@ -31,7 +33,9 @@ func TestNothingSecretIsTold(t *testing.T) {
 	}
 	for _, answer := range answers {
 		g := newGateway(t, func(w http.ResponseWriter, r *http.Request, m message) {
+			mu.Lock()
 			signs = append(signs, m.get("sign"))
+			mu.Unlock()
 			answer(w, r, m)
 		})
 		cfg := testConfig(g.URL, g.URL)
@@ -45,6 +49,8 @@ func TestNothingSecretIsTold(t *testing.T) {
 		fmt.Fprintf(&told, "%v %+v %#v\n", cfg, cfg, cfg)
 		log.Info("configured", "config", cfg)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	good := signed(notice(t), HMACSHA256, vectorKey)
 	signs = append(signs, good.get("sign"))
 	c := newTestClient(t, testConfig())

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,16 +86,16 @@ func TestFailover(t *testing.T) {
 		{"connection lost", func(http.ResponseWriter, *http.Request, message) { panic(http.ErrAbortHandler) }},
 	} {
 		main, backup := newGateway(t, tt.main), newGateway(t, always(placed()))
-		main.Config.ErrorLog = quiet()
 		c := newTestClient(t, testConfig(main.URL, backup.URL))
 		for range 2 {
 			if p, err := c.Prepay(t.Context(), testOrder()); err != nil || p.PrepayID == "" {
 				t.Errorf("%s: %+v, %v", tt.name, p, err)
 			}
 		}
-		if len(main.bodies) != 1 || len(backup.bodies) != 2 {
-			t.Errorf("%s: main asked %d times, backup %d; want 1 and 2", tt.name, len(main.bodies), len(backup.bodies))
-		} else if main.bodies[0] != backup.bodies[0] {
+		first, second := main.sent(), backup.sent()
+		if len(first) != 1 || len(second) != 2 {
+			t.Errorf("%s: main asked %d times, backup %d; want 1 and 2", tt.name, len(first), len(second))
+		} else if first[0] != second[0] {
 			t.Errorf("%s: the second host got another request", tt.name)
 		}
 	}
@@ -295,15 +296,16 @@ func TestBreakerIgnoresCallersWhoLeave(t *testing.T) {
 
 // P21: a gateway whose certificate we cannot check is no gateway.
 func TestSelfSignedGatewayIsRefused(t *testing.T) {
-	asked := 0
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked++
+	var asked atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
 		io.WriteString(w, placed())
 	}))
-	defer s.Close()
 	s.Config.ErrorLog = quiet()
-	if _, err := newTestClient(t, testConfig(s.URL)).Prepay(t.Context(), testOrder()); !IsUnknown(err) || asked != 0 {
-		t.Errorf("Prepay = %v after %d requests, want unknown and none", err, asked)
+	s.StartTLS()
+	defer s.Close()
+	if _, err := newTestClient(t, testConfig(s.URL)).Prepay(t.Context(), testOrder()); !IsUnknown(err) || asked.Load() != 0 {
+		t.Errorf("Prepay = %v after %d requests, want unknown and none", err, asked.Load())
 	}
 }
 

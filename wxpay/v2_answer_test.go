@@ -146,7 +146,6 @@ func TestAnswersThatSayNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGateway(t, tt.answer)
-			g.Config.ErrorLog = quiet()
 			cfg := testConfig(g.URL)
 			if tt.name == "timeout" {
 				cfg.Timeout = 200 * time.Millisecond

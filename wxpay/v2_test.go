@@ -25,9 +25,18 @@ type gateway struct {
 func newGateway(t *testing.T, answer func(http.ResponseWriter, *http.Request, message)) *gateway {
 	t.Helper()
 	g := &gateway{answer: answer}
-	g.Server = httptest.NewServer(g)
+	g.Server = httptest.NewUnstartedServer(g)
+	g.Config.ErrorLog = quiet()
+	g.Start()
 	t.Cleanup(g.Close)
 	return g
+}
+
+// sent are the bodies of the requests so far.
+func (g *gateway) sent() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]string(nil), g.bodies...)
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
