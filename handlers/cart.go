@@ -105,7 +105,7 @@ func (s *Server) addToCart(c *gin.Context) error {
 		return fmt.Errorf("add to cart: %w", err)
 	}
 	if f.raw("to") == "checkout" {
-		return s.seeSignedIn(c, "/checkout")
+		return s.see(c, "/checkout")
 	}
 	return s.sayAdded(c, v.UserID, sku)
 }

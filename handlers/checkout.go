@@ -87,7 +87,7 @@ func (s *Server) placeOrder(c *gin.Context) error {
 		return err
 	}
 	if v.UserID == 0 || placeOf(c.Request).inWeChat() && !v.SignedIn {
-		return s.seeSignedIn(c, "/checkout")
+		return s.see(c, "/checkout")
 	}
 	if wait, ok := s.admitted.allow(s.orders, formatID(v.UserID), token); !ok {
 		return tooFast{wait}

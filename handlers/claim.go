@@ -193,7 +193,7 @@ func (s *Server) claim(c *gin.Context) error {
 		if !placeOf(c.Request).inWeChat() {
 			return errNotHere
 		}
-		return s.seeSignedIn(c, "/c/"+token)
+		return s.see(c, "/c/"+token)
 	}
 	no, err := s.Store.UseClaim(c.Request.Context(), hashOf(token), v.UserID)
 	if errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrExpired) {

@@ -42,18 +42,15 @@ func (s *Server) requireUser(c *gin.Context) (*visit, error) {
 	return nil, s.redirect(c, http.StatusFound, tripPath(c.Request.URL.RequestURI()))
 }
 
-// seeSignedIn ends a POST. Who has to sign in first is led to a page of ours
-// that starts the trip by a GET of its own: a browser drops a redirect from a
-// form to another origin under form-action 'self' (security H15).
-func (s *Server) seeSignedIn(c *gin.Context, to string) error {
-	v, err := s.visit(c)
-	if err != nil {
-		return err
+// needsUser names the pages that begin with requireUser.
+func needsUser(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	for _, p := range []string{"/checkout", "/pay/", "/orders", "/me", "/c/"} {
+		if path == p || strings.HasPrefix(path, p) && (strings.HasSuffix(p, "/") || path[len(p)] == '/') {
+			return true
+		}
 	}
-	if placeOf(c.Request).inWeChat() && !v.SignedIn {
-		return s.see(c, tripPath(to)+"&ask=1")
-	}
-	return s.see(c, to)
+	return false
 }
 
 // startSignIn begins a trip: a state that only this session can use, once,
@@ -93,7 +90,7 @@ func (s *Server) startSignIn(c *gin.Context) error {
 // askSignIn is a page that goes on by itself, or by its button.
 func (s *Server) askSignIn(c *gin.Context, back string) error {
 	c.Writer.Header().Set("Refresh", "0; url="+tripPath(back))
-	return s.show(c, classPage, http.StatusOK, views.LoginRefused(views.LoginRefusedPage{Page: s.bareFrame(c), Retry: tripPath(back)}))
+	return s.show(c, classPage, http.StatusOK, views.SignIn(views.SignInPage{Page: s.bareFrame(c), Next: tripPath(back)}))
 }
 
 func (s *Server) newState(ctx context.Context, v *visit, back string) (string, error) {

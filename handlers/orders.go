@@ -136,7 +136,7 @@ func (s *Server) ownerPost(c *gin.Context) (*visit, string, error) {
 		return nil, "", err
 	}
 	if placeOf(c.Request).inWeChat() && !v.SignedIn {
-		return nil, "", s.seeSignedIn(c, "/orders/"+no)
+		return nil, "", s.see(c, "/orders/"+no)
 	}
 	if v.UserID == 0 {
 		return nil, "", models.ErrNotFound

@@ -87,7 +87,7 @@ func (s *Server) startPay(c *gin.Context) error {
 	}
 	at := placeOf(c.Request)
 	if at.inWeChat() && !v.SignedIn {
-		return s.seeSignedIn(c, "/pay/"+no)
+		return s.see(c, "/pay/"+no)
 	}
 	o, err := s.Store.Order(c.Request.Context(), v.UserID, no)
 	if err != nil {

@@ -52,8 +52,11 @@ type answer struct {
 	etag   string // "" is none
 }
 
-// vary names what a page depends on besides its address.
-var vary = []string{"Accept-Encoding, Accept-Language, Cookie, User-Agent"}
+// What a page and a file depend on besides their address.
+var (
+	varyPage = []string{"Accept-Encoding, Accept-Language, Cookie, User-Agent"}
+	varyFile = []string{"Accept-Encoding"}
+)
 
 // show renders a page whole, then sends it: a page that cannot be drawn
 // becomes an error and never half a page.
@@ -103,8 +106,11 @@ func (s *Server) send(c *gin.Context, a answer) {
 		a.cache = noStore
 	}
 	h["Cache-Control"] = []string{a.cache}
-	if a.class != classNotify {
-		h["Vary"] = vary
+	switch a.class {
+	case classPage, classCashier, classStaff:
+		h["Vary"] = varyPage
+	case classStatic:
+		h["Vary"] = varyFile
 	}
 	if a.etag != "" {
 		h["Etag"] = []string{a.etag}
@@ -164,7 +170,19 @@ func (s *Server) redirect(c *gin.Context, status int, to string) error {
 	return nil
 }
 
-// see is the answer to every POST that worked: go there and look (303).
+// see is the answer to every POST that worked: go there and look (303). Who
+// has to sign in first is led to a page of ours that starts the trip to WeChat
+// by a GET of its own: a browser drops a redirect from a form to another origin
+// under form-action 'self' (security H15).
 func (s *Server) see(c *gin.Context, to string) error {
+	if needsUser(to) && placeOf(c.Request).inWeChat() {
+		v, err := s.visit(c)
+		if err != nil {
+			return err
+		}
+		if !v.SignedIn {
+			to = tripPath(to) + "&ask=1"
+		}
+	}
 	return s.redirect(c, http.StatusSeeOther, to)
 }

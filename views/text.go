@@ -50,7 +50,7 @@ type words struct {
 	Pay      struct{ Title, From, Deadline, Button, Address, No, Other, Later, ShowQR string }
 	Open     struct {
 		Title, Text, QR, Valid, Left, Till, Here, Step1, Step2, Step3, Owner string
-		Link, CopyLink, Order, Renew                                         string
+		Link, CopyLink, Order, Renew, Expired                                string
 	}
 	Claim struct{ Title, Text, Button, No string }
 	Order struct {
@@ -72,6 +72,7 @@ type words struct {
 	States  map[Face]stateWords
 	Reasons map[Reason]string
 	Faults  map[Reason]faultWords
+	SignIn  struct{ Title, Text, Button string }
 	Refused struct {
 		Title, Text, Again, Look, Why, No, NoFix, Old, OldFix, Desktop, DesktopFix string
 	}
