@@ -33,7 +33,8 @@ func chromium(t *testing.T) context.Context {
 		t.Skip("SKIP " + how)
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("accept-lang", "zh-CN,zh"))
 	alloc, stop := chromedp.NewExecAllocator(t.Context(), opts...)
 	t.Cleanup(stop)
 	first, end := chromedp.NewContext(alloc)
@@ -128,8 +129,17 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'
 // press clicks the first visible element that a script finds.
 func (b *tab) press(js string) {
 	b.t.Helper()
-	b.until(js)
-	b.do(chromedp.Click(chromedp.JSPath(js)))
+	for try := 0; ; try++ {
+		b.until(js)
+		err := chromedp.Do(b.ctx, chromedp.Click(chromedp.JSPath(js)))
+		if err == nil {
+			return
+		}
+		if try == 20 || !strings.Contains(err.Error(), "-32000") { // the page was replaced under the pointer
+			b.t.Fatalf("press %s: %v", js, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // button finds a button or link by the text on it.
@@ -146,7 +156,7 @@ func (b *tab) fill(name, value string) {
 	b.t.Helper()
 	field := "document.querySelector('main [name=" + name + "]')"
 	b.until(field)
-	b.do(chromedp.SendKeys(chromedp.JSPath(field), value))
+	b.do(chromedp.SetValue(chromedp.JSPath(field), value))
 }
 
 // shot keeps a picture of the page when WXSHOP_SHOTS names a folder.
@@ -171,7 +181,7 @@ func (b *tab) buy(face string, between func()) string {
 	b.press("document.querySelector('ul.goods a[href*=longjing]')")
 	b.until("document.querySelector('fieldset.opts')")
 	between()
-	b.press("document.querySelector('.opts input[value=\"LJ-100g\"]').parentElement")
+	b.press("[...document.querySelectorAll('.opts label')].find(l => l.innerText.includes('100 克'))")
 	b.press(button("立即购买"))
 	b.says("确认订单")
 	between()

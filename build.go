@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -153,9 +154,20 @@ func (s *Shop) wire(p parts) error {
 		ConfirmAfter: c.Orders.ConfirmAfter, DeliveryFee: c.Orders.DeliveryFee, FreeFrom: c.Orders.FreeFrom,
 	}, checkout.Options{
 		Store: s.Store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: gateway},
-		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics),
+		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config),
 	})
 	return s.wirePages(p)
+}
+
+// holder names this process in leases. It is the same after a restart, which
+// so goes on at once with the work of a process that was killed; replicas
+// differ in their machine or in where they listen.
+func holder(c Config) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "" // a random name
+	}
+	return host + " " + c.Site.Listen
 }
 
 // wirePages makes the site on top of the workflows.

@@ -35,7 +35,7 @@ func newDivided(t *testing.T) *town {
 	w.shop = &process{t: t, args: []string{"serve"}, dir: t.TempDir(), env: append(baseEnv(),
 		"WXSHOP_SITE_BASE_URL="+w.shopURL, "WXSHOP_SITE_LISTEN=127.0.0.1:"+shop, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops,
 		"WXSHOP_SIMULATOR_ENABLED=false", "WXSHOP_WECHAT_APP_ID="+id["app_id"], "WXSHOP_WECHAT_APP_SECRET="+id["app_secret"],
-		"WXSHOP_WECHAT_API_BASE=http://127.0.0.1:"+toGate, "WXSHOP_WECHAT_AUTHORIZE_URL="+w.gateway+"/connect/oauth2/authorize",
+		"WXSHOP_WECHAT_API_BASE=http://127.0.0.1:"+toGate,
 		"WXSHOP_PAY_MCH_ID="+id["mch_id"], "WXSHOP_PAY_API_KEY="+id["api_key"], "WXSHOP_PAY_HOSTS=http://127.0.0.1:"+toGate,
 		"WXSHOP_PAY_TIMEOUT=2s", "WXSHOP_ORDERS_CHASE_AFTER=2s")}
 	t.Cleanup(func() {
@@ -164,7 +164,7 @@ func TestKill(t *testing.T) {
 			}
 			no := v.triesToOrder()
 			if early {
-				<-dead
+				await(v, dead)
 				w.revive()
 				no = v.findsOrder()
 				v.post("/pay/"+no, nil)
@@ -173,17 +173,23 @@ func TestKill(t *testing.T) {
 			}
 			w.paysOf(t, no)
 			if !early {
-				select {
-				case <-dead:
-				case <-time.After(20 * time.Second):
-					t.Fatal("the step was never reached")
-				}
+				await(v, dead)
 				w.revive()
 			}
 			v.becomes(no, "paid", 40*time.Second) // the first retry comes after 15 s
 			time.Sleep(200 * time.Millisecond)
 			w.paidOnce(t, no)
 		})
+	}
+}
+
+// await waits until a step was reached.
+func await(v *visitor, dead <-chan struct{}) {
+	v.t.Helper()
+	select {
+	case <-dead:
+	case <-time.After(20 * time.Second):
+		v.t.Fatalf("the step was never reached; the shopper is at %s (%d):\n%.2000s", v.url, v.code, v.page)
 	}
 }
 
@@ -209,9 +215,11 @@ func (w *town) revive() {
 // triesToOrder submits the checkout; the shop may die meanwhile.
 func (v *visitor) triesToOrder() string {
 	v.t.Helper()
-	v.get("/p/longjing")
-	v.post("/cart/add", url.Values{"sku": {"LJ-100g"}, "qty": {"1"}, "to": {"checkout"}})
+	v.takes("longjing", "100 克")
 	f := v.form()
+	if f.Get("token") == "" {
+		v.t.Fatalf("no checkout at %s (%d):\n%.600s", v.url, v.code, v.page[strings.Index(v.page+"<main", "<main"):])
+	}
 	form := url.Values{
 		"token": f["token"], "expected_total": f["expected_total"], "name": {"林晓溪"}, "phone": {"13800001234"},
 		"province": {"浙江省"}, "city": {"杭州市"}, "district": {"西湖区"}, "detail": {"文三路 90 号"}, "note": {""},

@@ -274,6 +274,10 @@ func (v *visitor) take(res *http.Response, err error) *visitor {
 	defer res.Body.Close()
 	b, _ := io.ReadAll(res.Body)
 	v.page, v.code, v.url = string(b), res.StatusCode, res.Request.URL
+	// A page that goes on by itself, as the one that starts the trip to WeChat.
+	if _, next, ok := strings.Cut(res.Header.Get("Refresh"), "0; url="); ok {
+		return v.get(next)
+	}
 	return v
 }
 
@@ -319,12 +323,22 @@ var orderInPath = regexp.MustCompile(`/(?:pay|orders)/([0-9A-Z]{20,32})`)
 // the order's number.
 func (v *visitor) orders() string {
 	v.t.Helper()
-	v.get("/p/longjing")
-	v.post("/cart/add", url.Values{"sku": {"LJ-100g"}, "qty": {"1"}, "to": {"checkout"}})
+	v.takes("longjing", "100 克")
 	if !strings.HasPrefix(v.url.Path, "/checkout") {
 		v.t.Fatalf("after 立即购买 the page is %s (%d):\n%.600s", v.url, v.code, v.page)
 	}
 	return v.submits()
+}
+
+// takes presses 立即购买 on a product with an option chosen.
+func (v *visitor) takes(slug, option string) {
+	v.t.Helper()
+	v.get("/p/" + slug)
+	sku := regexp.MustCompile(`value="(\d+)"[^>]*>\s*<span>` + option).FindStringSubmatch(v.page)
+	if sku == nil {
+		v.t.Fatalf("no %s of %s on the page (%d)", option, slug, v.code)
+	}
+	v.post("/cart/add", url.Values{"sku": {sku[1]}, "qty": {"1"}, "to": {"checkout"}})
 }
 
 // submits sends the checkout that is open.
