@@ -220,7 +220,7 @@ func TestOps(t *testing.T) {
 		want []string
 	}{
 		{"/healthz", []string{"ok"}},
-		{"/metrics", []string{"go_goroutines", "process_open_fds", "shop_payments_to_check 0", "shop_db_commits_total", "shop_http_requests_total{"}},
+		{"/metrics", []string{"go_goroutines", "process_open_fds", "shop_payments_to_check 0", "shop_payments_due 0", "shop_refunds_pending 0", "shop_db_commits_total", "shop_http_requests_total{"}},
 		{"/debug/pprof/", []string{"goroutine"}},
 		{"/debug/pprof/heap?debug=1", []string{"heap profile"}},
 	}

@@ -37,11 +37,16 @@ type books struct {
 var bookHelp = map[string]string{
 	"shop_orders":            "Orders, by state.",
 	"shop_payments_to_check": "Rows of payments to check that nobody has explained yet.",
+	"shop_payments_due":      "Open attempts to pay that WeChat is to be asked about now, counted up to 500.",
+	"shop_refunds_pending":   "Refunds that are due and not asked for yet, counted up to 500.",
 	"shop_db_commits_total":  "Transactions that were committed.",
 	"shop_db_writes_total":   "Writes that shared those commits.",
 	"shop_db_rollbacks":      "Batches that were rolled back and run again one by one.",
 	"shop_db_queue_length":   "Writes that wait for their commit.",
 }
+
+// maxCounted bounds what a question for figures may cost.
+const maxCounted = 500
 
 func newBooks(store *models.Store) *books {
 	b := &books{store: store, desc: map[string]*prometheus.Desc{}}
@@ -77,6 +82,12 @@ func (b *books) Collect(ch chan<- prometheus.Metric) {
 	}
 	if n, err := b.store.OpenMisfits(ctx); err == nil {
 		send("shop_payments_to_check", prometheus.GaugeValue, n)
+	}
+	if due, err := b.store.DueQueries(ctx, maxCounted); err == nil {
+		send("shop_payments_due", prometheus.GaugeValue, int64(len(due)))
+	}
+	if due, err := b.store.PendingRefunds(ctx, maxCounted); err == nil {
+		send("shop_refunds_pending", prometheus.GaugeValue, int64(len(due)))
 	}
 	s := b.store.Stats()
 	send("shop_db_commits_total", prometheus.CounterValue, s.Commits)

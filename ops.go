@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -68,6 +70,9 @@ func (a *App) checkDatabase(ctx context.Context) error {
 func (a *App) checkLoops() error {
 	if !a.alive.Load() {
 		return errors.New("the loops do not run")
+	}
+	if stuck := a.Shop.Checkout.Stuck(); len(stuck) > 0 {
+		return fmt.Errorf("stuck: %s", strings.Join(stuck, ", "))
 	}
 	return nil
 }

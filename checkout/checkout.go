@@ -57,6 +57,7 @@ type Service struct {
 	holder string
 	asks   asks               // who asked WeChat when, for the poll
 	flight singleflight.Group // one question per order at a time
+	pulse  pulse              // of the loops
 }
 
 // New makes a Service; Run starts its loops.

@@ -52,6 +52,7 @@ func (s *Service) loop(ctx context.Context, name string, every time.Duration, on
 	defer t.Stop()
 	var mine time.Time // the lease lasts until then
 	for {
+		s.pulse.beat(name, s.now().Add(every+hung))
 		if s.now().After(mine.Add(-leaseFor / 2)) {
 			mine = s.turn(ctx, name)
 		}
