@@ -37,7 +37,15 @@ func (p *AdminPage) sum(m *AdminMisfit) string {
 	return adminYuanFull(m.Total)
 }
 
-func (p *AdminPage) ours(m *AdminMisfit) string   { return p.value(m, m.Want) }
+// ours is our side of the difference. Where we have nothing to compare with,
+// the row says so in a sentence for the log; people read "none".
+func (p *AdminPage) ours(m *AdminMisfit) string {
+	if m.Reason == "unknown" || m.Reason == "transaction" {
+		return p.w().Check.Nothing
+	}
+	return p.value(m, m.Want)
+}
+
 func (p *AdminPage) theirs(m *AdminMisfit) string { return p.value(m, m.Got) }
 
 // value is one side of the difference; amounts were noted in fen.

@@ -41,10 +41,10 @@ func adminStoryEvents() []models.Event {
 
 func adminStoryMessages() []models.Message {
 	return []models.Message{
-		{OutTradeNo: adminStoryOutNo, At: models.At(storyTime(11, 19, 20, 30, 15)), Op: "prepay", Direction: "out", TookMS: 112,
+		{OutTradeNo: adminStoryOutNo, At: models.At(storyTime(11, 19, 20, 30, 15)), Op: "unifiedorder", Direction: "out", TookMS: 112,
 			Request: "<xml>\n<appid>wxf000000000000001</appid>\n<body>云间茶铺-明前龙井 等 3 件</body>\n<mch_id>1900000001</mch_id>\n<out_trade_no>" + adminStoryOutNo + "</out_trade_no>\n<total_fee>28400</total_fee>\n</xml>",
 			Answer:  "<xml>\n<return_code>SUCCESS</return_code>\n<prepay_id>wx192030150000</prepay_id>\n</xml>"},
-		{OutTradeNo: adminStoryOutNo, At: models.At(storyTime(11, 19, 20, 30, 50)), Op: "query", Direction: "out", TookMS: 5000,
+		{OutTradeNo: adminStoryOutNo, At: models.At(storyTime(11, 19, 20, 30, 50)), Op: "orderquery", Direction: "out", TookMS: 5000,
 			Request: "<xml>\n<out_trade_no>" + adminStoryOutNo + "</out_trade_no>\n</xml>", Err: "no answer in 5s"},
 		{OutTradeNo: adminStoryOutNo, At: models.At(storyTime(11, 19, 20, 31, 7)), Op: "notify", Direction: "in",
 			Request: `{"appid":"wxf000000000000001","openid":"…Qk3w","out_trade_no":"` + adminStoryOutNo + `","total_fee":"28400","transaction_id":"` + adminStoryTxn + `"}`},

@@ -65,20 +65,20 @@ type adminWords struct {
 }
 
 type adminOrderWords struct {
-	Title, Ask, Ship, ShipTitle, ShipText, Carrier, CarrierHint, Tracking, TrackingHint, ShipButton string
-	Close, CloseTitle, CloseText, Reason, ReasonHint, CloseButton                                   string
-	Goods, Name, Price, Qty, Sum, Delivery, Total, Due, Refunded, Refunding                         string
-	Payments, Channel, Amount, OutTradeNo, Transaction, NoPayments, PaidAt, Expires, LastError      string
-	Refunds, RefundNo, RefundWhy, RefundLater                                                       string
-	Messages, MessagesText, NoMessages, Sent, Answer, Failed, Called, Took                          string
-	Buyer, Receiver, Phone, Address, Note, No, Guest, OpenID, SendTo, Parcel, Closed, Until, User   string
-	Log, AddNote, SaveNote, Misfits                                                                 string
+	Title, Ask, ShipTitle, ShipText, Carrier, CarrierHint, Tracking, TrackingHint, ShipButton     string
+	Close, CloseTitle, CloseText, Reason, ReasonHint, CloseButton                                 string
+	Goods, Name, Price, Qty, Sum, Delivery, Total, Due, Refunded, Refunding                       string
+	Payments, Channel, Amount, OutTradeNo, Transaction, NoPayments, PaidAt, Expires, LastError    string
+	Refunds, RefundNo, RefundWhy, RefundLater                                                     string
+	Messages, MessagesText, NoMessages, Sent, Answer, Failed, Called, Took                        string
+	Buyer, Receiver, Phone, Address, Note, No, Guest, OpenID, SendTo, Parcel, Closed, Until, User string
+	Log, AddNote, SaveNote, Misfits                                                               string
 }
 
 type adminCheckWords struct {
 	Title, Waiting, None, NoneTitle, Intro, What, Ours, Theirs, Order, OutTradeNo, Transaction string
 	Since, Why, Explain, ExplainHint, ExplainButton, AskButton, RefundLater, Raw, Done, By     string
-	Amount, How, When, Older, Less, More, Unreadable, Total                                    string
+	Amount, How, When, Older, Less, More, Unreadable, Total, Nothing                           string
 }
 
 func mustReadAdmin(b []byte) *adminWords {
