@@ -74,13 +74,17 @@ func (s *Server) ownOrder(ctx context.Context, l views.Lang, user int64, no stri
 	for i := range attempts {
 		a := &attempts[i]
 		x.Attempt = a.State
-		x.Checking = a.State == models.PayCreated && a.LastError != ""
+		x.Checking = unknown(a)
 		if a.State == models.PayPaid && a.TransactionID != nil && x.TransactionID == "" {
 			x.TransactionID = *a.TransactionID
 		}
 	}
 	return x, nil
 }
+
+// unknown reports an attempt that the payer had in hand and that WeChat has not
+// told us about: it may be paid. Before there is a prepay id nobody can pay.
+func unknown(p *models.Payment) bool { return p.State == models.PayPrepaid && p.LastError != "" }
 
 // showOrder is one order, in any state.
 func (s *Server) showOrder(c *gin.Context) error {

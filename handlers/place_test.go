@@ -244,3 +244,27 @@ func TestCancelWhileWeChatIsSilent(t *testing.T) {
 		t.Errorf("cancel = %d, order %s", res.StatusCode, w.order(no).State)
 	}
 }
+
+// What we do not know is said, the same by the page and by every poll, and
+// never as a "no".
+func TestWeChatSilentAfterPaying(t *testing.T) {
+	w := newWorld(t)
+	c := w.inside("1").signIn()
+	no := c.buy("LJ-50g")
+	w.api("POST", "transactions/"+w.attempt(no).OutTradeNo+"/pay", map[string]any{}, nil)
+	w.gateway = func(rw http.ResponseWriter, r *http.Request) bool {
+		rw.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	for range 3 {
+		if res := c.do("GET", "/orders/"+no+"/status", nil); !strings.Contains(res.body, `"state":"checking"`) {
+			t.Errorf("poll = %d %s", res.StatusCode, res.body)
+		}
+	}
+	if res := c.visit("/orders/" + no); !strings.Contains(res.body, `data-state="checking"`) {
+		t.Errorf("order page does not say that we are checking")
+	}
+	if o := w.order(no); o.State != models.Unpaid {
+		t.Errorf("order is %s", o.State)
+	}
+}

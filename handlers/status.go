@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -44,9 +46,27 @@ func (s *Server) orderStatus(c *gin.Context) error {
 	p.SignedIn = v.SignedIn
 	o := views.Order{No: no, State: st.State, CloseReason: st.CloseReason, Total: st.Total, Deadline: st.ExpiresAt.Time}
 	told(&o, &st.Status)
-	o.Checking = st.Unsure && st.State == models.Unpaid
+	if o.Checking, err = s.checking(c.Request.Context(), st); err != nil {
+		return err
+	}
 	said := views.StateOf(&p, &o)
 	return s.json(c, http.StatusOK, progress{said.Key, said.Message, s.nextPoll(st, parseCount(f.raw("n"))).Milliseconds()})
+}
+
+// checking says the same as the order page: an answer that changed from poll to
+// poll would make the page flicker.
+func (s *Server) checking(ctx context.Context, st *checkout.Progress) (bool, error) {
+	if st.State != models.Unpaid || !st.Prepaid {
+		return false, nil
+	}
+	p, err := s.Store.LivePayment(ctx, st.OrderID)
+	if errors.Is(err, models.ErrNotFound) { // it ended this moment; the next poll will say how
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return unknown(p), nil
 }
 
 // pollGaps is the rhythm of the nth question; the last one stays.
