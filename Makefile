@@ -24,10 +24,10 @@ deps:
 
 # After a change of a .templ file.
 generate:
-	go tool templ generate
+	@.ci/generate
 
 generated:
-	@.ci/generated
+	@.ci/generate --check
 
 format:
 	@files=$$(gofmt -l . | grep -v '_templ\.go$$'); [ -z "$$files" ] || { echo "not formatted, run gofmt -w:" $$files; exit 1; }
