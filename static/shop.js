@@ -66,30 +66,33 @@ on("scroll", () => thumbs.forEach((a, i) => {
 }), reel);
 
 // Polling: the server says when to ask again. A hidden page does not ask, and
-// a question that fails never changes what is shown.
+// a question that fails never changes what is shown. The same news never makes
+// the same page load twice.
 const here = $("[data-poll]")?.dataset;
+const main = $("#go,.bar .btn:last-child");
 let turn = 0, since = now(), timer, doubt = here && "checking" in here;
 const ask = async () => {
   clearTimeout(timer);
   if (!here || document.hidden) return;
-  let next = 10000, state;
+  let answer = {};
   try {
-    const r = await fetch(here.poll + "?n=" + turn++), a = await r.json();
+    const r = await fetch(here.poll + "?n=" + turn++);
     sync(Date.parse(r.headers.get("Date")));
-    ({ state, next_ms: next = next } = a);
-    if (state && state !== here.state) {
-      return location.pathname === here.order ? location.reload() : location.replace(here.order);
-    }
+    answer = await r.json();
   } catch {
     if (!navigator.onLine) return tell(say.offline);
   }
-  const age = now() - since;
+  const { state, next_ms: next = 10000 } = answer, age = now() - since, old = sessionStorage[here.poll];
+  if (state && state !== here.state && (state !== old || location.pathname !== here.order)) {
+    sessionStorage[here.poll] = state;
+    return location.replace(here.order);
+  }
   if (doubt && age > 10000) { tell(age > 60000 ? say.later : say.slow); free($(".bar .busy")); }
-  if (age < 600000) timer = setTimeout(ask, next);
+  if (next && age < 600000) timer = setTimeout(ask, next);
   return state;
 };
 if (here) {
-  if (doubt) busy($(".bar .btn:last-child"));
+  if (doubt) busy(main);
   timer = setTimeout(ask, 1000);
   on("online", () => { tell(" "); ask(); }, window);
 }
@@ -104,7 +107,7 @@ const draw = () => {
     c.el.textContent = c.el.dataset.say.replace("%s", t.slice(s < 3600 ? 14 : 11, 19));
     if (here) {
       if (s === 300 || s === 60) tell(s > 60 ? say.five : say.one);
-      if (!ms && !over) { over = true; tell(say.zero); hold($("#go,.bar .btn:last-child")); ask(); }
+      if (!ms && !over) { over = true; tell(say.zero); hold(main); ask(); }
     }
     if (ms) { clearTimeout(tick); tick = setTimeout(draw, ms % 1000 || 1000); }
   }

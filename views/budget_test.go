@@ -16,7 +16,7 @@ const (
 	maxStylesheet = 12000
 	maxPage       = 8 << 10
 	maxPacked     = 15000
-	maxScript     = 5 << 10
+	maxScript     = 5000
 	maxPicture    = 2500
 	maxRequests   = 4
 )
