@@ -16,6 +16,7 @@
 //	Orders(OrdersPage)             my orders
 //	Me(MePage)
 //	Error(ErrorPage)               what happened, what to do, a number to quote
+//	SignIn(SignInPage)             between a form and the trip to WeChat
 //	LoginRefused(LoginRefusedPage)
 //	Rules(Page) Privacy(Page) Licence(Page)
 package views

@@ -73,6 +73,7 @@ func TestHostileText(t *testing.T) {
 		"me":      Me(poisoned(MePage{Page: frame, Name: "x", Pending: &unpaid})),
 		"error":   Error(poisoned(ErrorPage{Page: frame, Status: 500, Ref: "x", OrderNo: "x", Retry: "x"})),
 		"refused": LoginRefused(poisoned(LoginRefusedPage{Page: frame, Retry: "x", Ref: "x"})),
+		"sign-in": SignIn(poisoned(SignInPage{Page: frame, Next: "x"})),
 		"licence": Licence(poisoned(frame)),
 	}
 	for name, c := range pages {

@@ -152,6 +152,7 @@ func otherSamples() []Sample {
 	refused.SignedIn = false
 	return append([]Sample{
 		{"orders", Orders(orders)}, {"orders-empty", Orders(none)}, {"me", Me(me)}, {"me-guest", Me(guest)},
+		{"sign-in", SignIn(SignInPage{Page: storyPage(ZH, "/checkout"), Next: "/auth/wechat?to=/checkout"})},
 		{"login-refused", LoginRefused(refused)},
 		{"rules", Rules(page)}, {"privacy", Privacy(page)}, {"licence", Licence(page)},
 	}, errorSamples()...)
