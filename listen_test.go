@@ -135,3 +135,20 @@ func TestServerLimits(t *testing.T) {
 		t.Error("a server of streams cuts them, or waits for headers for ever")
 	}
 }
+
+// Certificates are asked for in the name of the shop and of nobody else.
+func TestCertificates(t *testing.T) {
+	c := defaultConfig()
+	c.Site.BaseURL, c.Site.TLS.Cache = "https://tea.example.com", t.TempDir()
+	conf, err := certificates(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conf.MinVersion < tls.VersionTLS12 { // P21
+		t.Errorf("TLS from %x on", conf.MinVersion)
+	}
+	_, err = conf.GetCertificate(&tls.ClientHelloInfo{ServerName: "evil.example.com", SupportedProtos: []string{"http/1.1"}})
+	if err == nil || !strings.Contains(err.Error(), "evil.example.com") {
+		t.Errorf("a foreign name got %v", err)
+	}
+}

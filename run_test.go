@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -108,3 +109,34 @@ func TestServeCommand(t *testing.T) {
 		}
 	}
 }
+
+// The simulator alone, on free ports that it prints.
+func TestSimCommand(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, errs lockedBuffer
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"sim", "--listen", "127.0.0.1:0", "--browser", "127.0.0.1:0", "--data", ""}, shell{Stdout: &out, Stderr: &errs})
+	}()
+	base := ""
+	for range 500 {
+		if m := printedGateway.FindStringSubmatch(out.String()); m != nil {
+			base = m[1]
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if base == "" || strings.HasSuffix(base, ":0") {
+		t.Fatalf("no address in\n%s%s", out.String(), errs.String())
+	}
+	if code, body := fetch(t, base+"/_sim/api/identity"); code != 200 || !strings.Contains(body, `"base_url":"`+base+`"`) {
+		t.Errorf("identity: %d %.200s", code, body)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+var printedGateway = regexp.MustCompile(`(?m)gateway\s+(http://localhost:\d+)\s`)

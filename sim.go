@@ -13,7 +13,7 @@ import (
 type simCmd struct {
 	Listen      string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Gateway and console (${default}). Port 0 takes a free one."`
 	Browser     string   `default:"127.0.0.1:8082" placeholder:"ADDR" help:"WeChat browser (${default}). Port 0 takes a free one."`
-	App         string   `default:"http://localhost:8080" placeholder:"URL" help:"The shop to be shown in the WeChat browser (${default})."`
+	App         string   `placeholder:"URL" help:"The shop to be shown in the WeChat browser, such as http://localhost:3000."`
 	Data        string   `default:"data/sim" placeholder:"DIR" help:"Where keys and ledger are kept (${default}); '' keeps nothing."`
 	Seed        int64    `placeholder:"N" help:"What chance starts from; 0 picks one and prints it."`
 	Faults      string   `default:"none" enum:"none,gentle,harsh" help:"How rude it is: ${enum}."`
