@@ -166,7 +166,7 @@ func isAdmin(path string) bool { return path == "/admin" || strings.HasPrefix(pa
 // bareAdminFrame is the frame of a page outside, or of one that says that
 // something is broken: it asks no database.
 func (s *Server) bareAdminFrame(c *gin.Context) views.AdminPage {
-	p := views.AdminPage{Lang: s.lang(c), Path: "/admin", Now: s.Now(), Shop: s.Config.Site.Name}
+	p := views.AdminPage{Lang: s.lang(c), Path: "/admin", Now: s.Now(), Shop: s.Config.Site.Name, Banner: s.Config.SimBanner}
 	if c.Request.Method == http.MethodGet {
 		p.Path = adminReturn(c.Request.URL.RequestURI())
 	}

@@ -18,14 +18,16 @@ import (
 
 // AdminPage is what every page of the merchant needs to draw its frame.
 type AdminPage struct {
-	Lang  Lang
-	Path  string    // address of this page; the switch of language returns here
-	Now   time.Time // the moment of rendering
-	Shop  string    // "" is the name in the catalogue
-	Who   string    // who is signed in, "" nobody
-	Role  string    // owner | staff | viewer
-	Menu  AdminMenu // the entry that this page belongs to
-	Flash *Flash
+	Lang Lang
+	Path string    // address of this page; the switch of language returns here
+	Now  time.Time // the moment of rendering
+	Shop string    // "" is the name in the catalogue
+	// Banner, when not empty, says that the money here is play money.
+	Banner string
+	Who    string    // who is signed in, "" nobody
+	Role   string    // owner | staff | viewer
+	Menu   AdminMenu // the entry that this page belongs to
+	Flash  *Flash
 	// Numbers beside the entries of the menu.
 	ToShip, ToCheck int64
 }

@@ -21,6 +21,7 @@ func AdminSamples() []Sample {
 		{"today", AdminToday(adminStoryToday(owner))},
 		{"today-empty", AdminToday(AdminTodayPage{AdminPage: adminStoryQuiet(owner).at(AdminMenuToday)})},
 		{"today-en", AdminToday(adminStoryToday(english))},
+		{"today-play", AdminToday(adminStoryToday(adminStoryPlay(owner)))},
 		{"orders", AdminOrders(adminStoryOrders(owner))},
 		{"orders-viewer", AdminOrders(adminStoryOrders(viewer))},
 		{"orders-none", AdminOrders(AdminOrdersPage{AdminPage: owner.at(AdminMenuOrders), Query: `<b>"42`, State: models.Paid})},
@@ -50,6 +51,11 @@ func adminStoryPage(l Lang, user, role string) AdminPage {
 		Lang: l, Path: "/admin", Now: storyTime(11, 20, 16, 5, 0), Who: user, Role: role,
 		Menu: AdminMenuOrders, ToShip: 6, ToCheck: 1,
 	}
+}
+
+func adminStoryPlay(p AdminPage) AdminPage {
+	p.Banner = "模拟支付，不会真的扣款 · Simulated payments, no real money"
+	return p
 }
 
 func adminStoryQuiet(p AdminPage) AdminPage {

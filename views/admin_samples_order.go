@@ -68,7 +68,7 @@ func adminStoryUnpaid(p AdminPage) AdminOrderPage {
 func adminStoryLate(p AdminPage) AdminOrderPage {
 	x := adminStoryDossier(p)
 	x.Order.State, x.Order.CloseReason = models.Closed, models.ByTimeout
-	x.Refunds = []models.Refund{{Reason: "late", OutRefundNo: "R261119W6YB4KH2N8FJ3TSV", Amount: 284_00, State: models.RefundPending}}
+	x.Refunds = []models.Refund{{Reason: "late", OutRefundNo: "R261119W6YB4KH2N8FJ3TSV", Amount: 284_00, State: models.RefundPending, CreatedAt: models.At(storyTime(11, 19, 21, 3, 0))}}
 	x.Events = append(x.Events[:2], models.Event{
 		At: models.At(storyTime(11, 19, 21, 2, 15)), Actor: "loop", Kind: "closed", From: "unpaid", To: "closed", Note: "timeout",
 	}, models.Event{

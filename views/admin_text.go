@@ -69,7 +69,7 @@ type adminOrderWords struct {
 	Close, CloseTitle, CloseText, Reason, ReasonHint, CloseButton                                 string
 	Goods, Name, Price, Qty, Sum, Delivery, Total, Due, Refunded, Refunding                       string
 	Payments, Channel, Amount, OutTradeNo, Transaction, NoPayments, PaidAt, Expires, LastError    string
-	Refunds, RefundNo, RefundWhy, RefundLater                                                     string
+	Refunds, RefundNo, RefundWhy, RefundSince, RefundLater                                        string
 	Messages, MessagesText, NoMessages, Sent, Answer, Failed, Called, Took                        string
 	Buyer, Receiver, Phone, Address, Note, No, Guest, OpenID, SendTo, Parcel, Closed, Until, User string
 	Log, AddNote, SaveNote, Misfits                                                               string
