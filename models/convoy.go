@@ -258,6 +258,7 @@ func (c *convoy) build(x *placing) (err error) {
 	}
 	if x.n.Payment != nil {
 		x.p = x.n.Payment.freeze(o, c.now)
+		x.p.OutTradeNo = c.tx.number("P", c.now)
 		c.lastPayment++
 		x.p.ID = c.lastPayment
 	}

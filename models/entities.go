@@ -80,9 +80,9 @@ type CartLine struct {
 	AddedAt   Time
 }
 
-// Address is where to send; orders carry a copy. A user has each one once.
+// Address is where a user had something sent. There is no table of them yet:
+// every order carries its own.
 type Address struct {
-	ID     int64 `gorm:"primaryKey"`
 	UserID int64
 	Receiver
 	UsedAt Time
@@ -121,7 +121,7 @@ type Order struct {
 	Revived     bool
 	Carrier     string
 	TrackingNo  string
-	Items       []OrderItem `gorm:"foreignKey:OrderID"`
+	Items       []OrderItem `gorm:"foreignKey:OrderID;constraint:-"` // checking each row costs too much
 }
 
 // CloseReason says who ended an unpaid order. Only a timeout may be revived.

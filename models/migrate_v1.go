@@ -73,13 +73,6 @@ type v1CartLine struct {
 	AddedAt   v1Time
 }
 
-type v1Address struct {
-	ID       int64 `gorm:"primaryKey"`
-	UserID   int64
-	Receiver v1Receiver `gorm:"embedded"`
-	UsedAt   v1Time
-}
-
 type v1Receiver struct {
 	Name     string `gorm:"size:64"`
 	Phone    string `gorm:"size:16"`
@@ -111,7 +104,7 @@ type v1Order struct {
 	Revived     bool
 	Carrier     string
 	TrackingNo  string
-	Items       []v1OrderItem `gorm:"foreignKey:OrderID"`
+	Items       []v1OrderItem `gorm:"foreignKey:OrderID;constraint:-"`
 }
 
 type v1OrderItem struct {
@@ -257,7 +250,6 @@ func (v1SKU) TableName() string        { return "skus" }
 func (v1User) TableName() string       { return "users" }
 func (v1Session) TableName() string    { return "sessions" }
 func (v1CartLine) TableName() string   { return "cart_lines" }
-func (v1Address) TableName() string    { return "addresses" }
 func (v1Order) TableName() string      { return "orders" }
 func (v1OrderItem) TableName() string  { return "order_items" }
 func (v1Payment) TableName() string    { return "payments" }
@@ -280,7 +272,6 @@ func migrateV1(tx *gorm.DB) error {
 		&v1User{},
 		&v1Session{},
 		&v1CartLine{},
-		&v1Address{},
 		&v1Order{},
 		&v1OrderItem{},
 		&v1Payment{},
@@ -309,7 +300,6 @@ func migrateV1(tx *gorm.DB) error {
 // v1Rest is what no tag can say. The partial index leaves out the orders that
 // were not sent yet. History is append-only for everybody, also for us.
 var v1Rest = []string{
-	`CREATE UNIQUE INDEX address_once ON addresses(user_id, street, district, city, province, name, phone)`,
 	`CREATE INDEX order_phone ON orders(phone)`,
 	`CREATE INDEX order_tracking ON orders(tracking_no) WHERE tracking_no <> ''`,
 	`CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,

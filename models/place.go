@@ -27,18 +27,18 @@ type NewOrder struct {
 	Payment     *NewPayment // the first attempt, made in the same transaction; nil: later
 }
 
-// CreateOrder is TX1 of the checkout: order, items, stock, event, attempt,
-// address, and the ordered lines leave the cart. A FormToken that this user
+// CreateOrder is TX1 of the checkout: order, items, stock, event, attempt, and
+// the ordered lines leave the cart. The address is remembered by the order. A FormToken that this user
 // used before gives the first order and repeated = true. It refuses with
 // *StockError, *PriceError, *InputError, ErrEmptyCart before it writes
 // anything.
 func (s *Store) CreateOrder(ctx context.Context, n NewOrder) (o *Order, p *Payment, repeated bool, err error) {
 	x := &placing{n: n}
 	if x.lines, err = n.check(); err == nil {
-		err = told(s.c.do(ctx, &member{order: x}))
+		err = fresh(func() error { return s.c.do(ctx, &member{order: x}) })
 	}
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("create order: %w", err)
+		return nil, nil, false, fmt.Errorf("create order: %w", told(err))
 	}
 	return x.o, x.p, x.repeated, nil
 }

@@ -94,10 +94,6 @@ func (s *Store) adopt(tx *Tx, guest, user int64) error {
 		{`INSERT INTO events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)
 			SELECT id, ?, 'shopper', 'claimed', state, state, 0, '', '', 'the guest signed in' FROM orders WHERE user_id = ?`, []any{now, guest}},
 		{`UPDATE orders SET user_id = ? WHERE user_id = ?`, []any{user, guest}},
-		{`INSERT INTO addresses(user_id, name, phone, province, city, district, street, used_at)
-			SELECT ?, name, phone, province, city, district, street, used_at FROM addresses WHERE user_id = ?
-			ON CONFLICT(user_id, street, district, city, province, name, phone) DO UPDATE SET used_at = max(used_at, excluded.used_at)`, []any{user, guest}},
-		{`DELETE FROM addresses WHERE user_id = ?`, []any{guest}},
 		{`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at)
 			SELECT ?, sku_id, qty, seen_price, added_at FROM cart_lines WHERE user_id = ?
 			ON CONFLICT(user_id, sku_id) DO UPDATE SET qty = min(?, qty + excluded.qty)`, []any{user, guest, MaxQty}},
