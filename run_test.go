@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -140,3 +141,16 @@ func TestSimCommand(t *testing.T) {
 }
 
 var printedGateway = regexp.MustCompile(`(?m)gateway\s+(http://localhost:\d+)\s`)
+
+// SIGTERM is an orderly end: exit status 0 (V9).
+func TestTermination(t *testing.T) {
+	w := newTown(t)
+	if err := w.shop.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := <-w.shop.done
+	w.shop.cmd = nil
+	if err != nil {
+		t.Errorf("the program ended with %v\n%s", err, w.shop.output())
+	}
+}
