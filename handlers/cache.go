@@ -24,11 +24,22 @@ type pageKey struct {
 	cart                   int64
 }
 
-// cachedPage is a page ready to be sent, plain and compressed.
+// cachedPage is a page ready to be sent; compressed when first asked for.
 type cachedPage struct {
-	version   uint64
-	etag      string
-	plain, gz []byte
+	version uint64
+	etag    string
+	plain   []byte
+
+	once sync.Once
+	gz   []byte
+}
+
+func (p *cachedPage) gzip() []byte {
+	p.once.Do(func() {
+		var b bytes.Buffer
+		p.gz = compressed(&b, p.plain, good)
+	})
+	return p.gz
 }
 
 // pageCache keeps drawn pages for one version of the catalogue. They hold
@@ -87,17 +98,18 @@ func (s *Server) showCached(c *gin.Context, p *views.Page, path string, version 
 	}
 	s.send(c, answer{
 		class: classPage, status: 200, ctype: typeHTML, cache: revalidate,
-		body: page.plain, gz: page.gz, etag: page.etag,
+		body: page.plain, gz: page.gzip, etag: page.etag,
 	})
 	return nil
 }
 
 func drawn(ctx context.Context, v templ.Component, version uint64) (*cachedPage, error) {
-	var b, z bytes.Buffer
-	if err := v.Render(ctx, &b); err != nil {
+	b := getBuffer()
+	defer putBuffer(b)
+	if err := v.Render(ctx, b); err != nil {
 		return nil, err
 	}
-	return &cachedPage{version: version, etag: etagOf(b.Bytes()), plain: b.Bytes(), gz: compressed(&z, b.Bytes())}, nil
+	return &cachedPage{version: version, etag: etagOf(b.Bytes()), plain: bytes.Clone(b.Bytes())}, nil
 }
 
 // goods is the catalogue in memory.

@@ -15,13 +15,21 @@ const minGzip = 1024
 
 var (
 	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-	zippers = sync.Pool{New: func() any {
-		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
-		return z
-	}}
+	// fast is for pages that are sent once, good for those that are kept.
+	fast = zippers(gzip.BestSpeed)
+	good = zippers(gzip.DefaultCompression)
+
 	jitterSeed = maphash.MakeSeed()
 	padding    = strings.Repeat("x", 32)
 )
+
+// zippers are writers of one level, used again and again: one holds 300 kB.
+func zippers(level int) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		z, _ := gzip.NewWriterLevel(nil, level) // the level is valid
+		return z
+	}}
+}
 
 // takesGzip reads Accept-Encoding: gzip or *, unless with q=0.
 func takesGzip(h http.Header) bool {
@@ -41,9 +49,9 @@ func takesGzip(h http.Header) bool {
 // hang on the whole content and on a secret of this process: pages mix what
 // visitors typed with what others must not know, and equal prefixes must not
 // show in the length (BREACH).
-func zip(b *bytes.Buffer, p []byte) error {
-	z := zippers.Get().(*gzip.Writer)
-	defer zippers.Put(z)
+func zip(b *bytes.Buffer, p []byte, pool *sync.Pool) error {
+	z := pool.Get().(*gzip.Writer)
+	defer pool.Put(z)
 	z.Reset(b)
 	z.Comment = padding[:maphash.Bytes(jitterSeed, p)%uint64(len(padding))]
 	if _, err := z.Write(p); err != nil {

@@ -17,7 +17,7 @@ func (s *Server) serveStatic(c *gin.Context) error {
 	}
 	s.send(c, answer{
 		class: classStatic, status: http.StatusOK, ctype: f.ContentType, cache: static.CacheControl,
-		body: f.Data, gz: f.Gzip(), etag: `"` + f.Integrity[7:23] + `"`,
+		body: f.Data, gz: f.Gzip, etag: `"` + f.Integrity[7:23] + `"`,
 	})
 	return nil
 }

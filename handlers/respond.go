@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
@@ -48,8 +49,8 @@ type answer struct {
 	ctype  string
 	cache  string // Cache-Control; "" is no-store
 	body   []byte
-	gz     []byte // body compressed already
-	etag   string // "" is none
+	gz     func() []byte // body compressed already; nil: not yet
+	etag   string        // "" is none
 }
 
 // What a page and a file depend on besides their address.
@@ -129,13 +130,10 @@ func (s *Server) send(c *gin.Context, a answer) {
 func (s *Server) write(c *gin.Context, a answer) {
 	body := a.body
 	if a.class != classNotify && len(body) >= minGzip && takesGzip(c.Request.Header) {
-		if a.gz == nil {
-			b := getBuffer()
-			defer putBuffer(b)
-			a.gz = compressed(b, body)
-		}
-		if a.gz != nil {
-			body = a.gz
+		b := getBuffer()
+		defer putBuffer(b)
+		if gz := a.compressed(b); gz != nil {
+			body = gz
 			c.Writer.Header()["Content-Encoding"] = []string{"gzip"}
 		}
 	}
@@ -149,9 +147,17 @@ func (s *Server) write(c *gin.Context, a answer) {
 	_, _ = c.Writer.Write(body)
 }
 
-// compressed is p in b, or nil when that did not work.
-func compressed(b *bytes.Buffer, p []byte) []byte {
-	if err := zip(b, p); err != nil {
+// compressed is the body compressed, in b unless it was kept; nil when that
+// did not work.
+func (a *answer) compressed(b *bytes.Buffer) []byte {
+	if a.gz != nil {
+		return a.gz()
+	}
+	return compressed(b, a.body, fast)
+}
+
+func compressed(b *bytes.Buffer, p []byte, pool *sync.Pool) []byte {
+	if err := zip(b, p, pool); err != nil {
 		return nil
 	}
 	return b.Bytes()

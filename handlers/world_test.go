@@ -76,7 +76,7 @@ func (l *wires) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // world is a shop with its real database and a whole WeChat, without sockets.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	net   *wires
 	file  string // of the database
 	store *models.Store
@@ -110,7 +110,7 @@ func (b *safeBuffer) String() string {
 }
 
 // newWorld opens a shop; change may alter its configuration.
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, net: &wires{}, log: &safeBuffer{}, clock: time.Now}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -261,7 +261,7 @@ func (w *world) api(method, path string, in, out any) int {
 // client is a browser: cookies, a User-Agent, and inside WeChat a user of the
 // simulator.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	w       *world
 	ua      string
 	me      string // user of the simulator
@@ -473,7 +473,7 @@ func (w *world) dump() map[string]string {
 }
 
 // texts reads a query with every value as text.
-func texts(t *testing.T, db *sql.DB, q string) [][]string {
+func texts(t testing.TB, db *sql.DB, q string) [][]string {
 	t.Helper()
 	rows, err := db.Query(q)
 	if err != nil {
