@@ -2,7 +2,8 @@ package models
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 )
 
 // maxArgs is about how many values one insert carries. The driver looks for
@@ -22,79 +23,91 @@ func (c *convoy) store() error {
 	return nil
 }
 
-// values inserts rows: head VALUES row, row, … tail. args are width values for
-// each row; plain int64 and string go through database/sql fastest.
+// insert stores rows of width values each, which the statement finds as
+// column1, column2, … of r. What rows share is said once, in the statement and
+// in shared, its leading values; plain int64 and string go through database/sql
+// fastest.
 //
 // The inserts say OR ROLLBACK. When one fails, the batch is rolled back anyway
 // and its orders are placed one by one; saying so spares SQLite the copy of
 // every page that it would need to undo one statement alone.
-func (c *convoy) values(head, row, tail string, width int, args []any) error {
-	for len(args) > 0 {
-		n := min(len(args)/width, max(1, maxArgs/width))
-		if _, err := c.tx.bulk(head+places(row, n)+tail, args[:n*width]...); err != nil {
+func (c *convoy) insert(with, into string, shared, rows []any, width int) error {
+	for len(rows) > 0 {
+		n := min(len(rows)/width, max(1, maxArgs/width))
+		q := with + `r AS (VALUES ` + places("(?"+strings.Repeat(",?", width-1)+")", n) + `) ` + into
+		if _, err := c.tx.bulk(q, append(shared[:len(shared):len(shared)], rows[:n*width]...)...); err != nil {
 			return err
 		}
-		args = args[n*width:]
+		rows = rows[n*width:]
 	}
 	return nil
 }
 
 func (c *convoy) storeOrders() error {
-	now := strconv.FormatInt(At(c.now).UnixMilli(), 10)
-	args := make([]any, 0, 15*len(c.placed))
+	rows := make([]any, 0, 14*len(c.placed))
 	for _, x := range c.placed {
 		o := x.o
-		args = append(args, o.ID, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
+		rows = append(rows, o.ID, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee),
 			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
 	}
-	return c.values(`INSERT OR ROLLBACK INTO orders(id, no, user_id, form_token, goods_total, delivery_fee, total,
+	return c.insert(`WITH n(now) AS (VALUES (?)), `, `INSERT OR ROLLBACK INTO orders(id, no, user_id, form_token, goods_total, delivery_fee, total,
 		name, phone, province, city, district, street, note, expires_at, created_at, state,
-		extended, close_reason, revived, carrier, tracking_no) VALUES `,
-		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,'unpaid',0,'',0,'','')`, "", 15, args)
+		extended, close_reason, revived, carrier, tracking_no)
+		SELECT column1, column2, column3, column4, column5, column6, column5 + column6,
+		column7, column8, column9, column10, column11, column12, column13, column14, now, 'unpaid', 0, '', 0, '', ''
+		FROM r CROSS JOIN n`, []any{At(c.now).UnixMilli()}, rows, 14)
 }
 
+// storePayments takes what the attempts of most callers share out of the rows.
 func (c *convoy) storePayments() error {
-	now := strconv.FormatInt(At(c.now).UnixMilli(), 10)
-	var args []any
+	var kinds, shared, rows []any
 	for _, x := range c.placed {
-		if p := x.p; p != nil {
-			args = append(args, p.ID, p.OrderID, p.OrderID, p.OutTradeNo, p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.OpenID,
-				p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli())
+		p := x.p
+		if p == nil {
+			continue
 		}
+		k := payKind{p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.NotifyURL, p.Currency, p.NextQueryAt.UnixMilli()}
+		i := slices.Index(kinds, any(k))
+		if i < 0 {
+			i = len(kinds)
+			kinds = append(kinds, k)
+			shared = append(shared, int64(i), k.api, k.channel, k.signType, k.appID, k.mchID, k.notifyURL, k.currency, k.next)
+		}
+		rows = append(rows, p.ID, p.OrderID, p.OutTradeNo, int64(i), p.OpenID, p.Description, p.ClientIP, p.ExpireAt.UnixMilli())
 	}
-	return c.values(`INSERT OR ROLLBACK INTO payments(id, order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
-		description, notify_url, client_ip, total, currency, expire_at, next_query_at, start_at, created_at, state,
-		prepay_id, cash, bank_type, queries, last_error) VALUES `,
-		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,'created','',0,'',0,'')`, "", 17, args)
+	return c.insert(`WITH k(k, api, channel, sign_type, app_id, mch_id, notify_url, currency, next) AS (VALUES `+
+		places(`(?,?,?,?,?,?,?,?,?)`, max(1, len(kinds)))+`), `, `INSERT OR ROLLBACK INTO payments(id, order_id, live_order_id, out_trade_no,
+		api, channel, sign_type, app_id, mch_id, open_id, description, notify_url, client_ip, total, currency,
+		expire_at, next_query_at, start_at, created_at, state, prepay_id, cash, bank_type, queries, last_error)
+		SELECT column1, column2, column2, column3, api, channel, sign_type, app_id, mch_id, column5, column6, notify_url, column7, o.total, currency,
+		column8, next, o.created_at, o.created_at, 'created', '', 0, '', 0, ''
+		FROM r CROSS JOIN k ON k = column4 CROSS JOIN orders o ON o.id = column2`, shared, rows, 8)
 }
 
-// storeItems says once what is the same in every order of a SKU.
+// payKind is what the attempts of most callers share.
+type payKind struct {
+	api, channel, signType, appID, mchID, notifyURL, currency string
+	next                                                      int64
+}
+
+// storeItems takes what is the same in every order of a SKU out of the rows.
 func (c *convoy) storeItems() error {
-	var goods, args []any
+	var shared, rows []any
 	for _, f := range c.offers {
 		if i := f.item; f.sold > 0 {
-			goods = append(goods, i.SKUID, i.Slug, i.NameZH, i.NameEN, i.OptionZH, i.OptionEN, i.Picture, int64(i.Price))
+			shared = append(shared, i.SKUID, i.Slug, i.NameZH, i.NameEN, i.OptionZH, i.OptionEN, i.Picture, int64(i.Price))
 		}
 	}
 	for _, x := range c.placed {
 		for _, i := range x.o.Items {
-			args = append(args, i.ID, i.OrderID, i.SKUID, i.Qty)
+			rows = append(rows, i.ID, i.OrderID, i.SKUID, i.Qty)
 		}
 	}
-	head := `WITH g(sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price) AS (VALUES ` +
-		places(`(?,?,?,?,?,?,?,?)`, len(goods)/8) + `), i(id, order_id, sku_id, qty) AS (VALUES `
-	for len(args) > 0 {
-		n := min(len(args), maxArgs)
-		_, err := c.tx.bulk(head+places(`(?,?,?,?)`, n/4)+`)
-			INSERT OR ROLLBACK INTO order_items(id, order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)
-			SELECT i.id, i.order_id, i.sku_id, g.slug, g.name_zh, g.name_en, g.option_zh, g.option_en, g.picture, g.price, i.qty
-			FROM i CROSS JOIN g ON g.sku_id = i.sku_id`, append(goods[:len(goods):len(goods)], args[:n]...)...)
-		if err != nil {
-			return err
-		}
-		args = args[n:]
-	}
-	return nil
+	return c.insert(`WITH g(sku, slug, name_zh, name_en, option_zh, option_en, picture, price) AS (VALUES `+
+		places(`(?,?,?,?,?,?,?,?)`, len(shared)/8)+`), `, `INSERT OR ROLLBACK INTO order_items(id, order_id, sku_id,
+		slug, name_zh, name_en, option_zh, option_en, picture, price, qty)
+		SELECT column1, column2, column3, slug, name_zh, name_en, option_zh, option_en, picture, price, column4
+		FROM r CROSS JOIN g ON sku = column3`, shared, rows, 4)
 }
 
 // takeStock reserves by a conditional update (security P13). pick has looked
@@ -139,5 +152,12 @@ func (c *convoy) emptyCarts() error {
 			}
 		}
 	}
-	return c.values(`DELETE FROM cart_lines WHERE (user_id, sku_id) IN (VALUES `, `(?,?)`, `)`, 2, args)
+	for len(args) > 0 {
+		n := min(len(args), maxArgs)
+		if _, err := c.tx.bulk(`DELETE FROM cart_lines WHERE (user_id, sku_id) IN (VALUES `+places("(?,?)", n/2)+`)`, args[:n]...); err != nil {
+			return err
+		}
+		args = args[n:]
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ var (
 		{"foreign_keys", "1", "1"},
 		{"recursive_triggers", "1", "1"},
 		{"cache_size", "-16000", "-16000"},
+		{"wal_autocheckpoint", "4000", "4000"}, // pages: many commits touch the same ones
 	}
 	readerPragmas = append(writerPragmas[:len(writerPragmas):len(writerPragmas)],
 		pragma{"query_only", "1", "1"})
