@@ -18,6 +18,7 @@ type goods struct {
 	Goods []struct {
 		ID, Category, Picture string
 		Name, Line            text
+		Details               []models.Detail
 		Options               []struct {
 			ID     string
 			Name   text
@@ -46,7 +47,7 @@ func sampleGoods() (models.Seed, error) {
 	for i, x := range g.Goods {
 		p := models.Product{
 			Slug: x.ID, CategoryID: x.Category, NameZH: x.Name.ZH, NameEN: x.Name.EN, LineZH: x.Line.ZH, LineEN: x.Line.EN,
-			Pictures: pictures(x.Picture), Position: int64(i + 1), Active: true,
+			Details: x.Details, Pictures: pictures(x.Picture), Position: int64(i + 1), Active: true,
 		}
 		for _, o := range x.Options {
 			p.Options = append(p.Options, models.Option{ID: o.ID, ZH: o.Name.ZH, EN: o.Name.EN, Values: o.Values})

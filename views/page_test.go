@@ -65,6 +65,11 @@ func TestEveryPage(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			page := draw(t, s.Component)
 			all := elements(t, page)
+			for _, left := range []string{"%!", "{timer}"} {
+				if strings.Contains(strings.Replace(page, static.AppCSS, "", 1), left) {
+					t.Errorf("the page shows %q", left)
+				}
+			}
 			checkFrame(t, all)
 			checkPolicy(t, page, all)
 			checkNames(t, all)

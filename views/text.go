@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -16,12 +17,16 @@ var zhYAML []byte
 //go:embed text/en.yaml
 var enYAML []byte
 
-// catalogue is every sentence that shoppers read, by Lang.
-var catalogue = [...]*words{ZH: mustRead(zhYAML), EN: mustRead(enYAML)}
+// catalogue is every sentence that shoppers read, by Lang. A language is read
+// when it is first wanted: that takes 3 ms, which a start need not pay twice.
+var catalogue = [...]func() *words{
+	ZH: sync.OnceValue(func() *words { return mustRead(zhYAML) }),
+	EN: sync.OnceValue(func() *words { return mustRead(enYAML) }),
+}
 
 // words are the sentences of one language, a struct so that the compiler finds
-// a missing key. Fields that hold verbs of fmt are named beside them in the
-// YAML files.
+// a missing key. A sentence may hold verbs of fmt; a test compares them between
+// the languages.
 type words struct {
 	Frame struct {
 		Shop, Skip, AllGoods, Home, Cart, CartCount, Orders, Me, MainNav, Hotline     string
@@ -115,12 +120,12 @@ func mustRead(b []byte) *words {
 }
 
 // words are the sentences in the language of the page.
-func (p *Page) words() *words { return catalogue[p.Lang] }
+func (p *Page) words() *words { return catalogue[p.Lang]() }
 
 // Say is the sentence of a reason in that language. What it takes stands
 // beside each Reason; an unknown reason gives "".
 func Say(l Lang, r Reason, args ...any) string {
-	return fill(catalogue[l].Reasons[r], args...)
+	return fill(catalogue[l]().Reasons[r], args...)
 }
 
 // fill puts args into the verbs of a sentence; a sentence without verbs

@@ -51,8 +51,8 @@ func verbs(s string) []string {
 
 func TestCatalogue(t *testing.T) {
 	zh, en := map[string]string{}, map[string]string{}
-	leaves(reflect.ValueOf(*catalogue[ZH]), "", zh)
-	leaves(reflect.ValueOf(*catalogue[EN]), "", en)
+	leaves(reflect.ValueOf(*catalogue[ZH]()), "", zh)
+	leaves(reflect.ValueOf(*catalogue[EN]()), "", en)
 	for k, s := range zh {
 		other, ok := en[k]
 		switch {
@@ -83,7 +83,8 @@ func TestEveryWordThere(t *testing.T) {
 		StockShort, SoldOut, PriceChanged, TotalChanged, Placed, TooFast, NotFound, NoPage, Broken, BrokenMaybe, EmptyCart,
 		TooLate, LinkUsed, BadForm, Added, Removed, Received, OrderEnded, AddedAgain, CartMerged}
 	fields := []Field{FieldName, FieldPhone, FieldProvince, FieldCity, FieldDistrict, FieldDetail, FieldNote}
-	for l, w := range catalogue {
+	for l, read := range catalogue {
+		w := read()
 		for _, r := range reasons {
 			if w.Reasons[r] == "" {
 				t.Errorf("%s: no sentence for %s", Lang(l).Tag(), r)
@@ -174,7 +175,7 @@ func TestMoney(t *testing.T) {
 // TestBeijing: the shop's clock is in Beijing, whatever zone an instant is in.
 func TestBeijing(t *testing.T) {
 	at := time.Date(2026, 11, 19, 16, 5, 0, 0, time.UTC) // 00:05 of the 20th there
-	w := catalogue[ZH]
+	w := catalogue[ZH]()
 	if got := minute(at); got != "2026-11-20 00:05" {
 		t.Errorf("minute = %s", got)
 	}
