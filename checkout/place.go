@@ -130,6 +130,7 @@ func (s *Service) Pay(ctx context.Context, u *models.User, no string, ch wxpay.T
 const (
 	prepayLife  = 2 * time.Hour
 	prepaySlack = 10 * time.Minute
+	h5Life      = 5 * time.Minute // of an H5 link; renewed a minute before
 )
 
 // prepay places the frozen attempt at WeChat, again if need be: the same
@@ -147,7 +148,9 @@ func (s *Service) prepay(ctx context.Context, o *models.Order, p *models.Payment
 	if err != nil {
 		return s.prepayRefused(ctx, o, p, err, trail.take())
 	}
-	err = s.store.MarkPrepaid(ctx, p.ID, got.PrepayID, s.now().Add(prepayLife), trail.take())
+	err = s.store.MarkPrepaid(ctx, p.ID, models.Prepay{
+		ID: got.PrepayID, Until: s.now().Add(prepayLife), CodeURL: got.CodeURL, H5URL: got.H5URL, H5Until: s.now().Add(h5Life),
+	}, trail.take())
 	if err != nil {
 		return fmt.Errorf("keep prepay id of %s: %w", o.No, err)
 	}

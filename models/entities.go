@@ -121,8 +121,20 @@ type Order struct {
 	Revived     bool
 	Carrier     string
 	TrackingNo  string
+	Source      Source      `gorm:"size:16;not null;default:''"`
 	Items       []OrderItem `gorm:"foreignKey:OrderID;constraint:-"` // checking each row costs too much
 }
+
+// Source says where an order was made.
+type Source string
+
+// Where orders come from.
+const (
+	FromWeb     Source = ""
+	FromCounter Source = "counter" // the cash desk: UserID is minus the staff's id
+	FromMini    Source = "mini"    // the mini program
+	FromApp     Source = "app"     // an app, through its server
+)
 
 // CloseReason says who ended an unpaid order. Only a timeout may be revived.
 type CloseReason string
@@ -180,19 +192,60 @@ type Payment struct {
 	NextQueryAt   Time `gorm:"index:pay_due,priority:2"`
 	Queries       int64
 	LastError     string
+	CodeURL       string `gorm:"not null;default:''"` // NATIVE: what the QR code says; lives as long as the prepay id
+	H5URL         string `gorm:"not null;default:''"` // MWEB: where the browser goes; five minutes
+	H5Until       Time
+	CodeTail      string `gorm:"size:8;not null;default:''"` // MICROPAY: the end of the payment code, for people
 	CreatedAt     Time
 }
 
-// Refund is money on its way back. OutRefundNo is made before the first try.
+// Refund is money on its way back. OutRefundNo is made before the first try
+// and kept for all of them. It says by itself which payment at WeChat it
+// belongs to, because a payment to check may have no row here.
 type Refund struct {
-	ID          int64       `gorm:"primaryKey"`
-	OrderID     int64       `gorm:"index"`
-	PaymentID   int64       `gorm:"uniqueIndex:refund_once,priority:1"`
-	Reason      string      `gorm:"size:32;uniqueIndex:refund_once,priority:2"` // late | double | ...
-	OutRefundNo string      `gorm:"size:64;uniqueIndex"`
-	Amount      Fen         `gorm:"check:amount > 0"`
-	State       RefundState `gorm:"size:16;index"`
-	CreatedAt   Time
+	ID            int64        `gorm:"primaryKey"`
+	OrderID       int64        `gorm:"index"`               // 0: of an unknown order
+	PaymentID     int64        `gorm:"index"`               // 0: likewise
+	MisfitID      int64        `gorm:"index"`               // of the payment to check that it settles
+	Token         string       `gorm:"size:64;uniqueIndex"` // of the form, or "late P…": what asks twice gets once
+	Reason        RefundReason `gorm:"size:16"`
+	Note          string       // the payer sees it
+	Actor         string       `gorm:"size:64"`
+	Lines         []RefundLine `gorm:"serializer:json"`
+	API           string       `gorm:"size:4"` // v2 | v3, as the payment
+	SignType      string       `gorm:"size:16"`
+	AppID         string       `gorm:"size:32"`
+	OutTradeNo    string       `gorm:"size:32;index"`
+	TransactionID string       `gorm:"size:32"`
+	Total         Fen          `gorm:"check:total > 0"` // of the whole payment at WeChat
+	OutRefundNo   string       `gorm:"size:64;uniqueIndex"`
+	RefundID      string       `gorm:"size:64"` // WeChat's
+	Amount        Fen          `gorm:"check:amount > 0"`
+	State         RefundState  `gorm:"size:16;index:refund_due,priority:1"`
+	Account       string       // where the money went: "支付用户零钱"
+	CreatedAt     Time
+	SucceededAt   Time
+	NextAt        Time `gorm:"index:refund_due,priority:2"`
+	Tries         int64
+	LastError     string
+}
+
+// RefundReason says why money goes back.
+type RefundReason string
+
+// Why money goes back.
+const (
+	RefundLate     RefundReason = "late"     // the order was closed when the payment came
+	RefundDouble   RefundReason = "double"   // the order was paid by another attempt
+	RefundMerchant RefundReason = "merchant" // a person of the shop decided
+	RefundMisfit   RefundReason = "misfit"   // a payment to check, given back
+)
+
+// RefundLine says which goods came back, and whether they can be sold again.
+type RefundLine struct {
+	ItemID  int64 `json:"item_id"`
+	Qty     int64 `json:"qty"`
+	Restock bool  `json:"restock"`
 }
 
 // Event is one line of an order's history. Append-only: triggers refuse

@@ -104,6 +104,7 @@ type v1Order struct {
 	Revived     bool
 	Carrier     string
 	TrackingNo  string
+	Source      string        `gorm:"size:16;not null;default:''"`
 	Items       []v1OrderItem `gorm:"foreignKey:OrderID;constraint:-"`
 }
 
@@ -149,18 +150,39 @@ type v1Payment struct {
 	NextQueryAt   v1Time `gorm:"index:pay_due,priority:2"`
 	Queries       int64
 	LastError     string
+	CodeURL       string `gorm:"not null;default:''"`
+	H5URL         string `gorm:"not null;default:''"`
+	H5Until       v1Time
+	CodeTail      string `gorm:"size:8;not null;default:''"`
 	CreatedAt     v1Time
 }
 
 type v1Refund struct {
-	ID          int64  `gorm:"primaryKey"`
-	OrderID     int64  `gorm:"index"`
-	PaymentID   int64  `gorm:"uniqueIndex:refund_once,priority:1"`
-	Reason      string `gorm:"size:32;uniqueIndex:refund_once,priority:2"`
-	OutRefundNo string `gorm:"size:64;uniqueIndex"`
-	Amount      int64  `gorm:"check:amount > 0"`
-	State       string `gorm:"size:16;index"`
-	CreatedAt   v1Time
+	ID            int64  `gorm:"primaryKey"`
+	OrderID       int64  `gorm:"index"`
+	PaymentID     int64  `gorm:"index"`
+	MisfitID      int64  `gorm:"index"`
+	Token         string `gorm:"size:64;uniqueIndex"`
+	Reason        string `gorm:"size:16"`
+	Note          string
+	Actor         string `gorm:"size:64"`
+	Lines         string
+	API           string `gorm:"size:4"`
+	SignType      string `gorm:"size:16"`
+	AppID         string `gorm:"size:32"`
+	OutTradeNo    string `gorm:"size:32;index"`
+	TransactionID string `gorm:"size:32"`
+	Total         int64  `gorm:"check:total > 0"`
+	OutRefundNo   string `gorm:"size:64;uniqueIndex"`
+	RefundID      string `gorm:"size:64"`
+	Amount        int64  `gorm:"check:amount > 0"`
+	State         string `gorm:"size:16;index:refund_due,priority:1"`
+	Account       string
+	CreatedAt     v1Time
+	SucceededAt   v1Time
+	NextAt        v1Time `gorm:"index:refund_due,priority:2"`
+	Tries         int64
+	LastError     string
 }
 
 type v1Event struct {

@@ -59,25 +59,35 @@ func (s *Store) OpenMisfits(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
+// openMisfit is a payment to check that nobody has decided on: else ErrStale.
+func (tx *Tx) openMisfit(id int64) (*Misfit, error) {
+	m := &Misfit{ID: id}
+	err := tx.row(`SELECT order_id, out_trade_no, transaction_id, state, total, reason FROM misfits WHERE id = ?`, id).
+		Scan(&m.OrderID, &m.OutTradeNo, &m.TransactionID, &m.State, &m.Total, &m.Reason)
+	if err == nil && m.State != "open" {
+		err = ErrStale
+	}
+	return m, err
+}
+
+// closeMisfit records a person's decision, with a line in the order's history.
+func (tx *Tx) closeMisfit(m *Misfit, state, actor, note string, now Time) error {
+	_, err := tx.exec(`UPDATE misfits SET state = ?, note = ?, closed_at = ?, closed_by = ? WHERE id = ?`, state, note, now, actor, m.ID)
+	if err != nil || m.OrderID == 0 {
+		return err
+	}
+	return tx.event(Event{OrderID: m.OrderID, At: now, Actor: actor, Kind: state,
+		OutTradeNo: m.OutTradeNo, TransactionID: m.TransactionID, Note: note})
+}
+
 // ExplainMisfit closes one with a note. One that is closed already: ErrStale.
 func (s *Store) ExplainMisfit(ctx context.Context, id int64, actor, note string) error {
 	err := s.write(ctx, func(tx *Tx) error {
-		var m Misfit
-		err := tx.row(`SELECT order_id, out_trade_no, transaction_id, state FROM misfits WHERE id = ?`, id).
-			Scan(&m.OrderID, &m.OutTradeNo, &m.TransactionID, &m.State)
+		m, err := tx.openMisfit(id)
 		if err != nil {
 			return err
 		}
-		if m.State != "open" {
-			return ErrStale
-		}
-		now := s.time()
-		_, err = tx.exec(`UPDATE misfits SET state = 'explained', note = ?, closed_at = ?, closed_by = ? WHERE id = ?`, note, now, actor, id)
-		if err != nil || m.OrderID == 0 {
-			return err
-		}
-		return tx.event(Event{OrderID: m.OrderID, At: now, Actor: actor, Kind: "explained",
-			OutTradeNo: m.OutTradeNo, TransactionID: m.TransactionID, Note: note})
+		return tx.closeMisfit(m, "explained", actor, note, s.time())
 	})
 	if err != nil {
 		return fmt.Errorf("explain misfit: %w", err)
@@ -88,7 +98,7 @@ func (s *Store) ExplainMisfit(ctx context.Context, id int64, actor, note string)
 // PendingRefunds are refunds that were promised and not asked of WeChat yet.
 func (s *Store) PendingRefunds(ctx context.Context, limit int) ([]Refund, error) {
 	var rs []Refund
-	if err := s.read(ctx).Where("state = ?", RefundPending).Order("id").Limit(page(limit)).Find(&rs).Error; err != nil {
+	if err := s.read(ctx).Where("state = ?", RefundPending).Order("next_at").Limit(page(limit)).Find(&rs).Error; err != nil {
 		return nil, fmt.Errorf("pending refunds: %w", toldRead(ctx, err))
 	}
 	return rs, nil

@@ -11,13 +11,13 @@ import (
 
 const orderColumns = `id, no, user_id, form_token, state, goods_total, delivery_fee, total,
 	name, phone, province, city, district, street, note, created_at, expires_at, extended,
-	paid_at, shipped_at, done_at, closed_at, close_reason, revived, carrier, tracking_no`
+	paid_at, shipped_at, done_at, closed_at, close_reason, revived, carrier, tracking_no, source`
 
 func scanOrder(r scanner) (*Order, error) {
 	var o Order
 	err := r.Scan(&o.ID, &o.No, &o.UserID, &o.FormToken, &o.State, &o.GoodsTotal, &o.DeliveryFee, &o.Total,
 		&o.Name, &o.Phone, &o.Province, &o.City, &o.District, &o.Street, &o.Note, &o.CreatedAt, &o.ExpiresAt, &o.Extended,
-		&o.PaidAt, &o.ShippedAt, &o.DoneAt, &o.ClosedAt, &o.CloseReason, &o.Revived, &o.Carrier, &o.TrackingNo)
+		&o.PaidAt, &o.ShippedAt, &o.DoneAt, &o.ClosedAt, &o.CloseReason, &o.Revived, &o.Carrier, &o.TrackingNo, &o.Source)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,15 @@ const (
 	moreTime    = 6 * time.Minute // what a late attempt extends the order to
 	paymentCols = `id, order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 	description, notify_url, client_ip, total, currency, start_at, expire_at, state, prepay_id, prepay_until,
-	transaction_id, paid_at, cash, bank_type, next_query_at, queries, last_error, created_at`
+	transaction_id, paid_at, cash, bank_type, next_query_at, queries, last_error, created_at, code_url, h5_url, h5_until, code_tail`
 )
 
 func scanPayment(r scanner) (*Payment, error) {
 	var p Payment
 	err := r.Scan(&p.ID, &p.OrderID, &p.LiveOrderID, &p.OutTradeNo, &p.API, &p.Channel, &p.SignType, &p.AppID, &p.MchID, &p.OpenID,
 		&p.Description, &p.NotifyURL, &p.ClientIP, &p.Total, &p.Currency, &p.StartAt, &p.ExpireAt, &p.State, &p.PrepayID, &p.PrepayUntil,
-		&p.TransactionID, &p.PaidAt, &p.Cash, &p.BankType, &p.NextQueryAt, &p.Queries, &p.LastError, &p.CreatedAt)
+		&p.TransactionID, &p.PaidAt, &p.Cash, &p.BankType, &p.NextQueryAt, &p.Queries, &p.LastError, &p.CreatedAt,
+		&p.CodeURL, &p.H5URL, &p.H5Until, &p.CodeTail)
 	if err != nil {
 		return nil, err
 	}
@@ -196,10 +197,21 @@ func (tx *Tx) openAttempt(o *Order, n NewPayment, now time.Time) (*Payment, erro
 		Amount: p.Total, OutTradeNo: p.OutTradeNo})
 }
 
+const renewPrepay = `UPDATE payments SET prepay_id = ?, prepay_until = ?, last_error = '', code_url = ?, h5_url = ?, h5_until = ? WHERE id = ?`
+
+// Prepay is what WeChat gave to pay with.
+type Prepay struct {
+	ID      string
+	Until   time.Time // of ID and CodeURL
+	CodeURL string    // NATIVE
+	H5URL   string    // MWEB
+	H5Until time.Time
+}
+
 // MarkPrepaid is TX2: WeChat's prepay id of an attempt that is still open.
 // Repeating it with a newer prepay id is fine. An attempt that ended
 // meanwhile: ErrStale.
-func (s *Store) MarkPrepaid(ctx context.Context, paymentID int64, prepayID string, until time.Time, msgs []Message) error {
+func (s *Store) MarkPrepaid(ctx context.Context, paymentID int64, x Prepay, msgs []Message) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		p, err := tx.paymentForWrite(`id = ?`, paymentID)
 		if err != nil {
@@ -208,10 +220,13 @@ func (s *Store) MarkPrepaid(ctx context.Context, paymentID int64, prepayID strin
 		now := s.time()
 		switch p.State {
 		case PayCreated:
-			p.PrepayID, p.PrepayUntil, p.LastError = prepayID, At(until), ""
+			p.PrepayID, p.PrepayUntil, p.LastError = x.ID, At(x.Until), ""
 			err = tx.move(p, PayPrepaid, &Event{At: now, Actor: "system", Kind: "prepay", Amount: p.Total})
+			if err == nil && (x.CodeURL != "" || x.H5URL != "") {
+				_, err = tx.exec(renewPrepay, x.ID, At(x.Until), x.CodeURL, x.H5URL, At(x.H5Until), p.ID)
+			}
 		case PayPrepaid:
-			_, err = tx.exec(`UPDATE payments SET prepay_id = ?, prepay_until = ?, last_error = '' WHERE id = ?`, prepayID, At(until), p.ID)
+			_, err = tx.exec(renewPrepay, x.ID, At(x.Until), x.CodeURL, x.H5URL, At(x.H5Until), p.ID)
 		default:
 			err = fmt.Errorf("payment %s is %s: %w", p.OutTradeNo, p.State, ErrStale)
 		}

@@ -35,7 +35,7 @@ func TestPlaceAndPay(t *testing.T) {
 	if stockOf(t, s, 1) != 3 || stockOf(t, s, 3) != 4 {
 		t.Error("stock was not taken")
 	}
-	if err := s.MarkPrepaid(ctx, p.ID, "wx123", s.now(), nil); err != nil {
+	if err := s.MarkPrepaid(ctx, p.ID, Prepay{ID: "wx123", Until: s.now()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	st, err := s.Status(ctx, u.ID, o.No)

@@ -94,9 +94,9 @@ func (tx *Tx) settle(o *Order, p *Payment, f PaidFact, now Time) (Outcome, error
 			o.Revived = true
 			return OutcomeRevived, tx.pay(o, p, f, now, "revived")
 		}
-		return OutcomeLate, tx.owe(o, p, f, now, "late")
+		return OutcomeLate, tx.owe(o, p, f, now, RefundLate)
 	default:
-		return OutcomeDouble, tx.owe(o, p, f, now, "double")
+		return OutcomeDouble, tx.owe(o, p, f, now, RefundDouble)
 	}
 }
 
@@ -130,20 +130,17 @@ func (tx *Tx) pay(o *Order, p *Payment, f PaidFact, now Time, kind string) error
 }
 
 // owe marks the attempt as paid and promises its money back.
-func (tx *Tx) owe(o *Order, p *Payment, f PaidFact, now Time, reason string) error {
+func (tx *Tx) owe(o *Order, p *Payment, f PaidFact, now Time, reason RefundReason) error {
 	if err := tx.move(p, PayPaid, nil); err != nil {
 		return err
 	}
-	err := fresh(func() error {
-		_, err := tx.exec(`INSERT INTO refunds(order_id, payment_id, reason, out_refund_no, amount, state, created_at)
-			VALUES(?, ?, ?, ?, ?, ?, ?)`, o.ID, p.ID, reason, tx.number("R", now.Time), p.Total, RefundPending, now)
-		return err
-	})
-	if err != nil {
+	r := refundOf(p, reason, p.Total)
+	r.Token, r.Actor = string(reason)+" "+p.OutTradeNo, f.Actor
+	if err := tx.promise(r, now); err != nil {
 		return err
 	}
 	return tx.event(Event{OrderID: o.ID, At: now, Actor: f.Actor, Kind: "refund-due", From: string(o.State), To: string(o.State),
-		Amount: p.Total, OutTradeNo: p.OutTradeNo, TransactionID: f.TransactionID, Note: reason})
+		Amount: p.Total, OutTradeNo: p.OutTradeNo, TransactionID: f.TransactionID, Note: string(reason)})
 }
 
 // retake takes the stock of an order again if there is enough of everything,

@@ -151,7 +151,7 @@ func wantRefund(t testing.TB, s *Store, d *Dossier, reason string, amount Fen) {
 		}
 		return
 	}
-	if len(d.Refunds) != 1 || d.Refunds[0].Reason != reason || d.Refunds[0].Amount != amount || d.Refunds[0].State != RefundPending {
+	if len(d.Refunds) != 1 || string(d.Refunds[0].Reason) != reason || d.Refunds[0].Amount != amount || d.Refunds[0].State != RefundPending {
 		t.Errorf("refunds %+v, want %s of %s", d.Refunds, reason, amount)
 	}
 	if n := count(t, s, `SELECT count(*) FROM events WHERE order_id = ? AND kind = 'refund-due'`, d.Order.ID); n != 1 {
@@ -432,7 +432,7 @@ func TestMarkPrepaid(t *testing.T) {
 	until := time.Now().Add(2 * time.Hour)
 	msg := []Message{{OutTradeNo: p.OutTradeNo, Op: "prepay", Direction: "out"}}
 	for _, id := range []string{"wx1", "wx2"} {
-		if err := s.MarkPrepaid(ctx, p.ID, id, until, msg); err != nil {
+		if err := s.MarkPrepaid(ctx, p.ID, Prepay{ID: id, Until: until}, msg); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := s.Payment(ctx, p.OutTradeNo); got.State != PayPrepaid || got.PrepayID != id || got.PrepayUntil != At(until) || got.LiveOrderID == nil {
@@ -451,10 +451,10 @@ func TestMarkPrepaid(t *testing.T) {
 	if err := s.EndPayment(ctx, p.ID, PayPaid, "loop", "", nil); !errors.Is(err, ErrBadMove) {
 		t.Errorf("paid through the back door: %v", err)
 	}
-	if err := s.MarkPrepaid(ctx, p.ID, "wx3", until, msg); !errors.Is(err, ErrStale) {
+	if err := s.MarkPrepaid(ctx, p.ID, Prepay{ID: "wx3", Until: until}, msg); !errors.Is(err, ErrStale) {
 		t.Errorf("after the end: %v", err)
 	}
-	if err := s.MarkPrepaid(ctx, 99, "wx3", until, nil); !errors.Is(err, ErrNotFound) {
+	if err := s.MarkPrepaid(ctx, 99, Prepay{ID: "wx3", Until: until}, nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown: %v", err)
 	}
 	if n := count(t, s, `SELECT count(*) FROM messages`); n != 3 {

@@ -263,7 +263,10 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"search":     dry(g.Where(anyNumber, map[string]any{"n": "x"}).Where("id < 5").Order("id DESC").Limit(5).Find(&[]Order{})),
 		"events":     dry(g.Where("order_id = 1").Order("id").Find(&[]Event{})),
 		"messages":   dry(g.Where("out_trade_no IN ?", []string{"a", "b"}).Order("id").Find(&[]Message{})),
-		"refunds":    dry(g.Where("state = 'pending'").Order("id").Limit(5).Find(&[]Refund{})),
+		"refunds":    dry(g.Where("state = 'pending'").Order("next_at").Limit(5).Find(&[]Refund{})),
+		"refund":     `SELECT ` + refundCols + ` FROM refunds WHERE out_refund_no = 'x'`,
+		"token":      `SELECT ` + refundCols + ` FROM refunds WHERE token = 'x'`,
+		"left":       `SELECT coalesce(sum(amount), 0), count(*) FROM refunds WHERE out_trade_no = 'x' AND state <> 'closed'`,
 	} {
 		plan := explain(t, s, q)
 		asked = append(asked, name)

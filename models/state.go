@@ -22,11 +22,12 @@ type PayState string
 
 // The states of a payment.
 const (
-	PayCreated PayState = "created" // frozen here; WeChat may or may not know it
-	PayPrepaid PayState = "prepaid" // WeChat gave a prepay id
-	PayPaid    PayState = "paid"
-	PayClosed  PayState = "closed"
-	PayFailed  PayState = "failed" // WeChat refused it for good
+	PayCreated   PayState = "created"   // frozen here; WeChat may or may not know it
+	PayPrepaid   PayState = "prepaid"   // WeChat gave a prepay id
+	PayReversing PayState = "reversing" // cash desk: no answer in time, being taken back
+	PayPaid      PayState = "paid"
+	PayClosed    PayState = "closed"
+	PayFailed    PayState = "failed" // WeChat refused it for good
 )
 
 // RefundState is where a refund stands.
@@ -53,10 +54,19 @@ var moves = map[State][]State{
 // payMoves are the allowed changes of a payment. Closed and failed to paid:
 // WeChat's word that money moved outweighs what we concluded.
 var payMoves = map[PayState][]PayState{
-	PayCreated: {PayPrepaid, PayPaid, PayClosed, PayFailed},
-	PayPrepaid: {PayPaid, PayClosed, PayFailed},
-	PayClosed:  {PayPaid},
-	PayFailed:  {PayPaid},
+	PayCreated:   {PayPrepaid, PayPaid, PayClosed, PayFailed, PayReversing},
+	PayReversing: {PayPaid, PayClosed},
+	PayPrepaid:   {PayPaid, PayClosed, PayFailed},
+	PayClosed:    {PayPaid},
+	PayFailed:    {PayPaid},
+}
+
+// refundMoves are the allowed changes of a refund. An abnormal one (the card
+// cannot take it) may still end well, by hand at WeChat.
+var refundMoves = map[RefundState][]RefundState{
+	RefundPending:    {RefundProcessing, RefundSucceeded, RefundAbnormal, RefundClosed},
+	RefundProcessing: {RefundSucceeded, RefundAbnormal, RefundClosed},
+	RefundAbnormal:   {RefundSucceeded, RefundClosed},
 }
 
 // stamps are what a change of an order writes besides its state. They are
