@@ -32,7 +32,7 @@ func (s *Service) sync(ctx context.Context, p *models.Payment, actor string) (Fi
 		return "", err
 	}
 	call, trail := withTrail(ctx)
-	t, err := g.Query(call, p.OutTradeNo, wxpay.SignType(p.SignType))
+	t, err := g.Query(call, ref(p))
 	msgs := trail.take()
 	if errors.Is(err, wxpay.ErrNoSuchOrder) {
 		return FoundMissing, s.store.Postpone(ctx, p.ID, s.nextQuery(p), "", msgs)
@@ -46,6 +46,11 @@ func (s *Service) sync(ctx context.Context, p *models.Payment, actor string) (Fi
 		return "", fmt.Errorf("query %s: WeChat answered about %q", p.OutTradeNo, t.OutTradeNo)
 	}
 	return s.found(ctx, p, t, actor, msgs)
+}
+
+// ref names the attempt as it was placed, whatever is configured now.
+func ref(p *models.Payment) wxpay.Ref {
+	return wxpay.Ref{OutTradeNo: p.OutTradeNo, AppID: p.AppID, SignType: wxpay.SignType(p.SignType)}
 }
 
 func (s *Service) found(ctx context.Context, p *models.Payment, t wxpay.Transaction, actor string, msgs []models.Message) (Finding, error) {
@@ -100,7 +105,7 @@ func (s *Service) closeAtWeChat(ctx context.Context, p *models.Payment, actor st
 		return err
 	}
 	call, trail := withTrail(ctx)
-	err = g.Close(call, p.OutTradeNo, wxpay.SignType(p.SignType))
+	err = g.Close(call, ref(p))
 	msgs := trail.take()
 	if err == nil || errors.Is(err, wxpay.ErrNoSuchOrder) || errors.Is(err, wxpay.ErrClosed) {
 		return s.store.EndPayment(ctx, p.ID, models.PayClosed, actor, "", msgs)

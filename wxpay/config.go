@@ -2,6 +2,8 @@ package wxpay
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +21,12 @@ const (
 	BackupHost = "https://api2.mch.weixin.qq.com"
 )
 
+// FaceHost gives face devices their credentials.
+const FaceHost = "https://payapp.weixin.qq.com"
+
+// DefaultMaxBill is the limit of an unpacked bill, some 700,000 lines.
+const DefaultMaxBill = 256 << 20
+
 // DefaultTimeout is how long one host may take to answer one call.
 const DefaultTimeout = 5 * time.Second
 
@@ -29,19 +37,31 @@ type Config struct {
 
 	// For a service provider: the merchant it acts for, empty otherwise.
 	SubMchID string
-	SubAppID string
+	SubAppID string // only if the payers' openids live under it
 
 	SignType   SignType // of new orders; default HMAC-SHA256
 	APIKey     string   // the APIv2 key, 32 letters and digits
 	NextAPIKey string   // optional: the key that APIKey is about to be replaced by
+	// Certificate is the merchant's own (apiclient_cert.pem with its key, see
+	// tls.LoadX509KeyPair), which refunds, reversals and fund flow bills need.
+	// It is shown to no other call.
+	Certificate *tls.Certificate
 
 	// Hosts are base URLs, tried in order; default MainHost, BackupHost.
 	Hosts []string
+	// FaceHost is where face devices get their credentials; default
+	// FaceHost for WeChat's own Hosts, the first of Hosts otherwise.
+	FaceHost string
 	// Timeout limits one attempt at one host; a call that fails over takes at
 	// most twice as long. Default DefaultTimeout.
 	Timeout time.Duration
-	// Transport replaces the network, in tests. Default: verified TLS 1.2 or
-	// later over a pool of its own.
+	// RootCAs are whom the hosts' certificates must come from; default: the
+	// system's. For a simulator that speaks TLS.
+	RootCAs *x509.CertPool
+	// MaxBill limits an unpacked bill in bytes; default DefaultMaxBill.
+	MaxBill int64
+	// Transport replaces the network, in tests, Certificate and RootCAs with
+	// it. Default: verified TLS 1.2 or later over a pool of its own.
 	Transport http.RoundTripper
 
 	Log *slog.Logger     // default: silent
@@ -63,15 +83,16 @@ const (
 // Message is one request or one answer as a person may read it: without
 // signatures and keys, with openids shortened.
 type Message struct {
-	Op         string
-	OutTradeNo string
-	Direction  Direction
-	URL        string
-	Status     int    // of an answer; 0 when none came
-	Body       string // redacted
-	Err        string // why there was no usable answer
-	Took       time.Duration
-	At         time.Time
+	Op          string
+	OutTradeNo  string
+	OutRefundNo string // of calls about a refund
+	Direction   Direction
+	URL         string
+	Status      int    // of an answer; 0 when none came
+	Body        string // redacted
+	Err         string // why there was no usable answer
+	Took        time.Duration
+	At          time.Time
 }
 
 // Validate names every mistake in c, one sentence each.
@@ -99,10 +120,25 @@ func (c Config) Validate() error {
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v is negative", c.Timeout))
 	}
+	if c.MaxBill < 0 {
+		errs = append(errs, fmt.Errorf("bill limit %d is negative", c.MaxBill))
+	}
 	for _, h := range c.Hosts {
 		errs = append(errs, checkHost(h, ".mch.weixin.qq.com"))
 	}
+	if c.FaceHost != "" {
+		errs = append(errs, checkHost(c.FaceHost, ".weixin.qq.com"))
+	}
 	return errors.Join(errs...)
+}
+
+// PayAppID is the app id under which payers' openids live, and which
+// notifications name, unless an Order says another.
+func (c Config) PayAppID() string {
+	if c.SubAppID != "" {
+		return c.SubAppID
+	}
+	return c.AppID
 }
 
 // withDefaults fills what was left empty.
@@ -116,8 +152,14 @@ func (c Config) withDefaults() Config {
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
-	if c.Transport == nil {
-		c.Transport = newTransport()
+	if c.FaceHost == "" {
+		c.FaceHost = FaceHost
+		if u, err := url.Parse(c.Hosts[0]); err == nil && private(strings.ToLower(u.Hostname())) {
+			c.FaceHost = c.Hosts[0]
+		}
+	}
+	if c.MaxBill == 0 {
+		c.MaxBill = DefaultMaxBill
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

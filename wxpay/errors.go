@@ -15,7 +15,36 @@ var (
 	ErrClosed      = errors.New("order is closed")
 	ErrNumberUsed  = errors.New("out_trade_no was used for another order")
 	ErrFrequency   = errors.New("asked too often")
-	ErrBadNotify   = errors.New("not a payment notification")
+	ErrBadNotify   = errors.New("not a notification for us")
+	ErrReversed    = errors.New("order was taken back")
+	// ErrAccount: the merchant's account is not set up for this call, or not
+	// bound to the app id. A person has to act.
+	ErrAccount = errors.New("the merchant's account does not allow it")
+)
+
+// Refunds.
+var (
+	ErrNoSuchRefund   = errors.New("no such refund at WeChat")
+	ErrRefundTooMuch  = errors.New("more would be refunded than was paid")
+	ErrRefundMismatch = errors.New("the refund or its order has other amounts at WeChat")
+	ErrNotEnough      = errors.New("the merchant's balance is too low; retry with the same number")
+	ErrTooOld         = errors.New("the order is too old for it")
+	ErrPayerGone      = errors.New("the payer's account is closed; refund another way")
+	ErrNoCertificate  = errors.New("the call needs the merchant's certificate, and none is configured")
+)
+
+// The cash desk.
+var (
+	ErrUserPaying = errors.New("the payer is entering the password")   // outcome unknown: query
+	ErrAuthCode   = errors.New("the payment code is not valid")        // new code and new number
+	ErrDeclined   = errors.New("the payment was declined or given up") // new number
+)
+
+// Bills.
+var (
+	ErrNoBill       = errors.New("no bill: nothing happened that day")
+	ErrBillNotReady = errors.New("the bill is not made yet; ask after 10:00 in Beijing")
+	ErrBadBill      = errors.New("not a whole bill")
 )
 
 // Error is what went wrong between us and WeChat.
@@ -28,6 +57,8 @@ type Error struct {
 	// with the same number. It is never a "no".
 	Unknown bool
 	Err     error // the cause, when it is not WeChat's own word
+
+	signed bool // WeChat's own word beyond doubt
 }
 
 // Error gives one line for the log.
@@ -60,7 +91,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // signed is an unknown outcome and matches nothing: "already paid" from an
 // answer that anybody could have written is no reason to believe it.
 func (e *Error) Is(target error) bool {
-	return !e.Unknown && target != nil && e.sentinel() == target
+	return (!e.Unknown || e.signed) && target != nil && e.sentinel() == target
 }
 
 // sentinels maps err_code (WeChat Pay v2, the error tables of unifiedorder,
@@ -105,4 +136,10 @@ func IsUnknown(err error) bool {
 		return e.Code == mpSystemError
 	}
 	return false
+}
+
+// Retryable reports whether the same call with the same number may do better
+// later: the outcome is unknown, or WeChat refused only for now.
+func Retryable(err error) bool {
+	return IsUnknown(err) || errors.Is(err, ErrFrequency) || errors.Is(err, ErrNotEnough)
 }

@@ -4,7 +4,7 @@
 // A payment in JSAPI (an official-account page inside WeChat) takes four steps:
 //
 //	p, err := gw.Prepay(ctx, order)          // place the order at WeChat
-//	params, err := gw.Bridge(p.PrepayID)     // hand to WeixinJSBridge
+//	params, err := gw.Bridge(p.PrepayID, …)  // hand to WeixinJSBridge
 //	t, err := gw.ParseNotify(header, body)   // WeChat calls back; verified
 //	w.Write(gw.Accept())                     // only once t is stored durably
 //
@@ -15,6 +15,7 @@ package wxpay
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 )
@@ -72,7 +73,8 @@ type Order struct {
 	Description string    // what the payer sees; cleaned and cut to 127 bytes
 	Attach      string    // returned verbatim; never trust it to choose an order
 	Total       int64     // fen, ≥ 1
-	OpenID      string    // of the payer under the gateway's app id
+	OpenID      string    // of the payer under AppID
+	AppID       string    // the payer's side: a mini program's, an app's; empty = the gateway's own
 	ClientIP    string    // the payer's, or this machine's for Native
 	NotifyURL   string    // absolute, without a query
 	Start       time.Time // any zone; sent in Beijing time
@@ -92,7 +94,8 @@ type Prepaid struct {
 type Transaction struct {
 	Version       Version
 	State         TradeState
-	AppID, MchID  string
+	AppID, MchID  string // AppID: the one that OpenID belongs to
+	SubMchID      string // for a service provider: whose money it is
 	OutTradeNo    string
 	TransactionID string // WeChat's own number, empty until paid
 	TradeType     TradeType
@@ -117,6 +120,29 @@ type BridgeParams struct {
 	PaySign   string `json:"paySign"`
 }
 
+// AppParams are what an app hands to WeChat's SDK (PayReq), in its own letters.
+type AppParams struct {
+	AppID     string `json:"appid"`
+	PartnerID string `json:"partnerid"` // the merchant
+	PrepayID  string `json:"prepayid"`
+	Package   string `json:"package"`
+	NonceStr  string `json:"noncestr"`
+	Timestamp string `json:"timestamp"`
+	Sign      string `json:"sign"`
+}
+
+// Ref names one order at WeChat: its number and how it was placed.
+type Ref struct {
+	OutTradeNo string
+	AppID      string   // as in Order
+	SignType   SignType // as in Order
+}
+
+// Ref is how to ask for o later.
+func (o Order) Ref() Ref {
+	return Ref{OutTradeNo: o.OutTradeNo, AppID: o.AppID, SignType: o.SignType}
+}
+
 // Gateway is one generation of WeChat Pay for one merchant.
 type Gateway interface {
 	// Version tells v2 from v3.
@@ -124,13 +150,40 @@ type Gateway interface {
 	// Prepay places an order, or the same order again.
 	Prepay(ctx context.Context, o Order) (Prepaid, error)
 	// Query asks what became of an order. ErrNoSuchOrder: WeChat never got it.
-	// sign is the algorithm the order was placed with (v2; empty = the gateway's).
-	Query(ctx context.Context, outTradeNo string, sign SignType) (Transaction, error)
+	Query(ctx context.Context, r Ref) (Transaction, error)
 	// Close ends an unpaid order for good. Closing a closed order is no error;
 	// ErrAlreadyPaid means: query it.
-	Close(ctx context.Context, outTradeNo string, sign SignType) error
-	// Bridge signs the parameters that the page hands to WeixinJSBridge.
+	Close(ctx context.Context, r Ref) error
+
+	// Bridge signs the parameters that a page of the gateway's own app id hands
+	// to WeixinJSBridge; BridgeFor those of another app id, such as a mini
+	// program's for wx.requestPayment.
 	Bridge(prepayID string, sign SignType, now time.Time) (BridgeParams, error)
+	BridgeFor(appID, prepayID string, sign SignType, now time.Time) (BridgeParams, error)
+	// App signs the parameters of the SDK in an app. appID as in Order.
+	App(appID, prepayID string, sign SignType, now time.Time) (AppParams, error)
+
+	// Refund asks for money to be given back, or asks again: an equal number
+	// with equal amounts is one refund. What comes back is accepted, not done;
+	// QueryRefund says when it is. An error for which [Retryable] holds is
+	// repeated with the same number, never with another.
+	Refund(ctx context.Context, o RefundOrder) (Refund, error)
+	// QueryRefund asks what became of one refund. ErrNoSuchRefund: WeChat
+	// never got it.
+	QueryRefund(ctx context.Context, r RefundRef) (Refund, error)
+	// ParseRefundNotify reads a refund notification. In v2 it is only a HINT:
+	// it carries no signature and its cipher (AES-ECB under the key's MD5) does
+	// not keep anybody from repeating or reassembling it. Nothing may change
+	// because of it; ask QueryRefund.
+	ParseRefundNotify(h http.Header, body []byte) (Refund, error)
+
+	// Bill and FundFlow stream a day's bill as text, unpacked, for
+	// NewBillReader and NewFundReader. ErrNoBill: nothing happened that day;
+	// ErrBillNotReady: ask again after 10:00. The reader must be closed; an
+	// error while reading means that nothing read so far may be kept.
+	Bill(ctx context.Context, r BillRequest) (io.ReadCloser, error)
+	FundFlow(ctx context.Context, r FundFlowRequest) (io.ReadCloser, error)
+
 	// ParseNotify verifies a payment notification over its raw bytes. An error
 	// means that nothing in it may be believed.
 	ParseNotify(h http.Header, body []byte) (Transaction, error)

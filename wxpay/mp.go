@@ -2,6 +2,7 @@ package wxpay
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ type MPConfig struct {
 	AuthorizeURL string // default DefaultAuthorizeURL
 	Transport    http.RoundTripper
 	Timeout      time.Duration // of one call; default DefaultTimeout
+	// Cache keeps tokens between processes and restarts; default: in memory.
+	Cache TokenCache
+	Now   func() time.Time // default: time.Now
 }
 
 // Validate names every mistake in c, one sentence each.
@@ -72,7 +76,7 @@ func NewMP(c MPConfig) (*MP, error) {
 		c.Timeout = DefaultTimeout
 	}
 	if c.Transport == nil {
-		c.Transport = newTransport()
+		c.Transport = newTransport(&tls.Config{})
 	}
 	c.APIBase = strings.TrimSuffix(c.APIBase, "/")
 	return &MP{cfg: c}, nil

@@ -43,9 +43,9 @@ func TestNothingSecretIsTold(t *testing.T) {
 		cfg.Record = func(_ context.Context, m Message) { fmt.Fprintf(&told, "%+v\n", m) }
 		c := newTestClient(t, cfg)
 		p, prepay := c.Prepay(t.Context(), testOrder())
-		x, query := c.Query(t.Context(), testNo, "")
+		x, query := c.Query(t.Context(), Ref{OutTradeNo: testNo})
 		fmt.Fprintf(&told, "%+v %+v %+v %#v\n", p, prepay, x, query)
-		fmt.Fprintln(&told, c.Close(t.Context(), testNo, ""))
+		fmt.Fprintln(&told, c.Close(t.Context(), Ref{OutTradeNo: testNo}))
 		fmt.Fprintf(&told, "%v %+v %#v\n", cfg, cfg, cfg)
 		log.Info("configured", "config", cfg)
 	}
@@ -119,7 +119,7 @@ func TestRecord(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := newGateway(t, func(_ http.ResponseWriter, r *http.Request, _ message) { cancel(); <-r.Context().Done() })
 	got, cfg.Hosts = nil, []string{left.URL}
-	_, _ = newTestClient(t, cfg).Query(ctx, testNo, "")
+	_, _ = newTestClient(t, cfg).Query(ctx, Ref{OutTradeNo: testNo})
 	if len(got) != 2 || got[1].Err != "context canceled" || got[1].Status != 0 {
 		t.Errorf("an answer that never came: %+v", got)
 	}

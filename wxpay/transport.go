@@ -23,11 +23,12 @@ const (
 
 // newTransport is the network as we want it: verified TLS, no HTTP/2, enough
 // idle connections for all calls that may run at once.
-func newTransport() *http.Transport {
+func newTransport(tlsConfig *tls.Config) *http.Transport {
+	tlsConfig.MinVersion = tls.VersionTLS12
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:       tlsConfig,
 		TLSHandshakeTimeout:   connectTimeout,
 		MaxIdleConns:          4 * maxParallel,
 		MaxIdleConnsPerHost:   2 * maxParallel,
@@ -67,23 +68,44 @@ func withoutURL(err error) error {
 type network struct {
 	hosts     []string
 	transport http.RoundTripper
-	timeout   time.Duration // of one attempt
-	slots     chan struct{} // one for each call in flight
+	secure    http.RoundTripper // shows the merchant's certificate
+	certified bool              // secure has one, or the hosts speak plain http and cannot ask
+	timeout   time.Duration     // of one attempt
+	slots     chan struct{}     // one for each call in flight
 	breaker   breaker
 	route     route
 	now       func() time.Time
 	log       *slog.Logger
 }
 
-func newNetwork(c Config) *network {
-	hosts := make([]string, len(c.Hosts))
-	for i, h := range c.Hosts {
-		hosts[i] = strings.TrimSuffix(h, "/")
-	}
-	return &network{
-		hosts: hosts, transport: c.Transport, timeout: c.Timeout,
+// newNetwork is the way to hosts, which c must have checked.
+func newNetwork(c Config, hosts ...string) *network {
+	n := &network{
+		transport: c.Transport, secure: c.Transport, certified: true, timeout: c.Timeout,
 		slots: make(chan struct{}, maxParallel), now: c.Now, log: c.Log,
 	}
+	for _, h := range hosts {
+		n.hosts = append(n.hosts, strings.TrimSuffix(h, "/"))
+		n.certified = n.certified && (c.Certificate != nil || strings.HasPrefix(h, "http://"))
+	}
+	if c.Transport != nil {
+		return n
+	}
+	n.transport = newTransport(&tls.Config{RootCAs: c.RootCAs})
+	n.secure = n.transport
+	if c.Certificate != nil {
+		n.secure = newTransport(&tls.Config{RootCAs: c.RootCAs, Certificates: []tls.Certificate{*c.Certificate}})
+	}
+	return n
+}
+
+// by is the transport for op. Connections on which we showed a certificate are
+// kept apart from the others.
+func (n *network) by(op string) http.RoundTripper {
+	if needsCertificate(op) {
+		return n.secure
+	}
+	return n.transport
 }
 
 // answer is what one host said, or err.
@@ -119,11 +141,11 @@ func (n *network) post(ctx context.Context, op, path string, body []byte, seen f
 		return answer{err: ctx.Err()}
 	}
 	first := n.route.pick(n.now())
-	a := n.try(ctx, n.hosts[first]+path, body, seen)
+	a := n.try(ctx, op, n.hosts[first]+path, body, seen)
 	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 {
 		next := (first + 1) % len(n.hosts)
 		n.log.Warn("gateway host failed over", "op", op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
-		a = n.try(ctx, n.hosts[next]+path, body, seen)
+		a = n.try(ctx, op, n.hosts[next]+path, body, seen)
 		first = next
 	}
 	n.learn(outer, op, first, a)
@@ -151,19 +173,19 @@ func (a answer) cause() string {
 }
 
 // try makes one attempt at one host.
-func (n *network) try(ctx context.Context, target string, body []byte, seen func(answer, Direction)) answer {
+func (n *network) try(ctx context.Context, op, target string, body []byte, seen func(answer, Direction)) answer {
 	a := answer{url: target}
 	seen(a, Sent)
 	start := n.now()
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	a.status, a.body, a.err = n.roundTrip(ctx, target, body)
+	a.status, a.body, a.err = n.roundTrip(ctx, op, target, body)
 	a.took = n.now().Sub(start)
 	seen(a, Received)
 	return a
 }
 
-func (n *network) roundTrip(ctx context.Context, target string, body []byte) (int, string, error) {
+func (n *network) roundTrip(ctx context.Context, op, target string, body []byte) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", withoutURL(err)
@@ -172,7 +194,7 @@ func (n *network) roundTrip(ctx context.Context, target string, body []byte) (in
 	// Not sent (it has no value): it tells net/http that the request may be
 	// repeated on a fresh connection when an idle one turns out to be dead.
 	req.Header["Idempotency-Key"] = nil
-	return fetch(n.transport, req, maxAnswer)
+	return fetch(n.by(op), req, maxAnswer)
 }
 
 // route remembers which host to ask first. After a failure it stays with the

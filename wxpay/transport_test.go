@@ -2,6 +2,7 @@ package wxpay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -189,14 +190,14 @@ func TestTimeouts(t *testing.T) {
 		cfg := Config{AppID: testApp, MchID: testMch, APIKey: vectorKey, Hosts: []string{"http://main.test", "http://backup.test"}, Transport: w}
 		c := newTestClient(t, cfg)
 		start := time.Now()
-		_, err := c.Query(t.Context(), testNo, "")
+		_, err := c.Query(t.Context(), Ref{OutTradeNo: testNo})
 		if took := time.Since(start); took != 2*DefaultTimeout || !IsUnknown(err) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Query took %v: %v", took, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start = time.Now()
-		err = c.Close(ctx, testNo, "")
+		err = c.Close(ctx, Ref{OutTradeNo: testNo})
 		if took := time.Since(start); took != time.Second || !IsUnknown(err) {
 			t.Errorf("Close under a deadline of 1 s took %v: %v", took, err)
 		}
@@ -222,7 +223,7 @@ func TestParallelLimit(t *testing.T) {
 		wantCalls(t, w, maxParallel, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := c.Query(ctx, testNo, ""); !IsUnknown(err) || !errors.Is(err, context.Canceled) {
+		if _, err := c.Query(ctx, Ref{OutTradeNo: testNo}); !IsUnknown(err) || !errors.Is(err, context.Canceled) {
 			t.Errorf("waiting for a slot: %v", err)
 		}
 		close(release)
@@ -310,7 +311,7 @@ func TestSelfSignedGatewayIsRefused(t *testing.T) {
 }
 
 func TestTransportSettings(t *testing.T) {
-	tr := newTransport()
+	tr := newTransport(&tls.Config{})
 	if tr.TLSClientConfig.MinVersion < 0x0303 || tr.MaxIdleConnsPerHost < 64 || !tr.DisableCompression {
 		t.Errorf("transport: TLS %x, %d idle connections per host", tr.TLSClientConfig.MinVersion, tr.MaxIdleConnsPerHost)
 	}

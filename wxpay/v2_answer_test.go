@@ -66,8 +66,8 @@ func TestAnswersThatRefuse(t *testing.T) {
 	for _, tt := range tests {
 		c := newTestClient(t, testConfig(newGateway(t, always(tt.body)).URL))
 		_, prepay := c.Prepay(t.Context(), testOrder())
-		_, query := c.Query(t.Context(), testNo, "")
-		shut := c.Close(t.Context(), testNo, "")
+		_, query := c.Query(t.Context(), Ref{OutTradeNo: testNo})
+		shut := c.Close(t.Context(), Ref{OutTradeNo: testNo})
 		for op, err := range map[string]error{opPlace: prepay, opQuery: query, opClose: shut} {
 			if op == opClose && tt.is == ErrClosed {
 				if err != nil {
@@ -153,8 +153,8 @@ func TestAnswersThatSayNothing(t *testing.T) {
 			c := newTestClient(t, cfg)
 			_, prepay := c.Prepay(t.Context(), testOrder())
 			_, again := c.Prepay(t.Context(), testOrder())
-			_, query := c.Query(t.Context(), testNo, "")
-			shut := c.Close(t.Context(), testNo, "")
+			_, query := c.Query(t.Context(), Ref{OutTradeNo: testNo})
+			shut := c.Close(t.Context(), Ref{OutTradeNo: testNo})
 			for op, err := range map[string]error{"prepay": prepay, "again": again, "query": query, "close": shut} {
 				if !IsUnknown(err) {
 					t.Errorf("%s: %v, want an unknown outcome", op, err)

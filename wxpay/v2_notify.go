@@ -65,6 +65,7 @@ func (c *V2Client) transaction(m message, state TradeState) Transaction {
 		State:         state,
 		AppID:         m.get("appid"),
 		MchID:         m.get("mch_id"),
+		SubMchID:      m.get("sub_mch_id"),
 		OutTradeNo:    m.get("out_trade_no"),
 		TransactionID: m.get("transaction_id"),
 		TradeType:     TradeType(m.get("trade_type")),
@@ -77,8 +78,8 @@ func (c *V2Client) transaction(m message, state TradeState) Transaction {
 		PaidAt:        parseTime(m.get("time_end")),
 		Raw:           redactedMap(m),
 	}
-	if c.cfg.SubAppID != "" {
-		x.AppID, x.OpenID = m.get("sub_appid"), m.get("sub_openid")
+	if sub := m.get("sub_appid"); sub != "" && c.cfg.SubMchID != "" {
+		x.AppID, x.OpenID = sub, m.get("sub_openid")
 	}
 	if x.Currency == "" {
 		x.Currency = "CNY"

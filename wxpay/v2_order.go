@@ -51,7 +51,7 @@ func (c *V2Client) withProduct(m message, o Order) (message, error) {
 			return nil, errors.New("JSAPI needs the payer's openid")
 		}
 		name := "openid"
-		if c.cfg.SubAppID != "" {
+		if c.cfg.SubMchID != "" && c.payAppID(o.AppID) != c.cfg.AppID {
 			name = "sub_openid"
 		}
 		return append(m, field{name, o.OpenID}), nil

@@ -97,10 +97,10 @@ func TestOrderIsCheckedHere(t *testing.T) {
 			t.Errorf("%s: %v, want a definite refusal", tt.name, err)
 		}
 	}
-	if _, err := c.Query(t.Context(), "no", ""); err == nil || IsUnknown(err) {
+	if _, err := c.Query(t.Context(), Ref{OutTradeNo: "no"}); err == nil || IsUnknown(err) {
 		t.Errorf("Query of a bad number: %v", err)
 	}
-	if err := c.Close(t.Context(), "no", ""); err == nil || IsUnknown(err) {
+	if err := c.Close(t.Context(), Ref{OutTradeNo: "no"}); err == nil || IsUnknown(err) {
 		t.Errorf("Close of a bad number: %v", err)
 	}
 	if _, err := c.Bridge("", "", time.Now()); err == nil {

@@ -206,7 +206,7 @@ func TestQuery(t *testing.T) {
 			m = replaced(m, "trade_state", string(tt.state))
 			m = replaced(replaced(m, "appid", testApp), "mch_id", testMch)
 			c := newTestClient(t, testConfig(newGateway(t, always(string(encode(signed(m, sign, vectorKey))))).URL))
-			x, err := c.Query(t.Context(), testNo, sign)
+			x, err := c.Query(t.Context(), Ref{OutTradeNo: testNo, SignType: sign})
 			if IsUnknown(err) != tt.unknown || err != nil && !tt.unknown {
 				t.Errorf("%s: %v, want unknown %t", tt.name, err, tt.unknown)
 				continue
@@ -295,7 +295,7 @@ func TestContextIsHonoured(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	_, err := newTestClient(t, testConfig(g.URL)).Query(ctx, testNo, "")
+	_, err := newTestClient(t, testConfig(g.URL)).Query(ctx, Ref{OutTradeNo: testNo})
 	if !IsUnknown(err) || !errors.Is(err, context.Canceled) {
 		t.Errorf("Query = %v, want unknown and context.Canceled", err)
 	}

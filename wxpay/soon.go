@@ -1,0 +1,71 @@
+package wxpay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// errSoon stands in while this contract is filled in.
+var errSoon = errors.New("not there yet")
+
+func (c *V2Client) Refund(context.Context, RefundOrder) (Refund, error)      { return Refund{}, errSoon }
+func (c *V2Client) QueryRefund(context.Context, RefundRef) (Refund, error)   { return Refund{}, errSoon }
+func (c *V2Client) Refunds(context.Context, Ref) ([]Refund, error)           { return nil, errSoon }
+func (c *V2Client) ParseRefundNotify(http.Header, []byte) (Refund, error)    { return Refund{}, errSoon }
+func (c *V2Client) Bill(context.Context, BillRequest) (io.ReadCloser, error) { return nil, errSoon }
+func (c *V2Client) FundFlow(context.Context, FundFlowRequest) (io.ReadCloser, error) {
+	return nil, errSoon
+}
+func (c *V2Client) Micropay(context.Context, Order, string) (Transaction, error) {
+	return Transaction{}, errSoon
+}
+func (c *V2Client) Facepay(context.Context, Order, string) (Transaction, error) {
+	return Transaction{}, errSoon
+}
+func (c *V2Client) AuthInfo(context.Context, FaceDevice) (FaceAuth, error) {
+	return FaceAuth{}, errSoon
+}
+func (c *V2Client) Reverse(context.Context, Ref) (bool, error)               { return false, errSoon }
+func (c *V2Client) AuthCodeToOpenID(context.Context, string) (string, error) { return "", errSoon }
+
+// BillReader, FundReader.
+type BillReader struct{}
+
+func NewBillReader(io.Reader) *BillReader    { return &BillReader{} }
+func (b *BillReader) Next() (BillRow, error) { return BillRow{}, errSoon }
+func (b *BillReader) Summary() BillSummary   { return BillSummary{} }
+
+type FundReader struct{}
+
+func NewFundReader(io.Reader) *FundReader    { return &FundReader{} }
+func (b *FundReader) Next() (FundRow, error) { return FundRow{}, errSoon }
+func (b *FundReader) Summary() FundSummary   { return FundSummary{} }
+
+func (m *MP) StableToken(context.Context) (string, error) { return "", errSoon }
+func (m *MP) Ticket(context.Context) (string, error)      { return "", errSoon }
+func (m *MP) JSSDKSignature(context.Context, string) (JSSDKConfig, error) {
+	return JSSDKConfig{}, errSoon
+}
+func (m *MP) Code2Session(context.Context, string) (MPUser, error) { return MPUser{}, errSoon }
+
+func NewMPServer(MPServerConfig) (*MPServer, error)            { return nil, errSoon }
+func (s *MPServer) VerifyURL(url.Values) (string, error)       { return "", errSoon }
+func (s *MPServer) Read(url.Values, []byte) (MPMessage, error) { return MPMessage{}, errSoon }
+func (s *MPServer) Reply(MPMessage, MPReply) (Reply, error)    { return Reply{}, errSoon }
+
+func CheckConfig(Config, time.Time) []Finding { return nil }
+func CheckAccount(MPConfig, Config) []Finding { return nil }
+func CheckCertificate(certPEM, keyPEM []byte, mchID, serial string, now time.Time) []Finding {
+	return nil
+}
+func CheckURLs(base, notify string) []Finding                  { return nil }
+func (c *V2Client) ProbeOrder(context.Context) []Finding       { return nil }
+func (c *V2Client) ProbeBill(context.Context) []Finding        { return nil }
+func (c *V2Client) ProbeCertificate(context.Context) []Finding { return nil }
+func (m *MP) ProbeSecret(context.Context) []Finding            { return nil }
+func (m *MP) ProbeToken(context.Context) []Finding             { return nil }
+func (m *MP) ProbeTicket(context.Context) []Finding            { return nil }
