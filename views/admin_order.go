@@ -160,7 +160,7 @@ func (p *AdminPage) note(s string) string {
 	if why, ok := p.w().Closes[models.CloseReason(s)]; ok {
 		return why
 	}
-	if why, ok := p.w().RefundWhy[s]; ok {
+	if why, ok := p.w().RefundWhy[models.RefundReason(s)]; ok {
 		return why
 	}
 	if w, ok := p.w().Misfits[s]; ok {

@@ -57,7 +57,7 @@ type adminWords struct {
 	Actors       map[string]string
 	Ops          map[string]string
 	Closes       map[models.CloseReason]string
-	RefundWhy    map[string]string
+	RefundWhy    map[models.RefundReason]string
 	Events       map[string]string
 	Misfits      map[string]misfitWords
 	Problems     map[AdminProblem]string
