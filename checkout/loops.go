@@ -35,6 +35,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}{
 		{"chase", tick, s.ChaseOnce},
 		{"expire", tick, s.ExpireOnce},
+		{"refund", tick, s.RefundOnce},
 		{"confirm", slowTick, s.ConfirmOnce},
 		{"sweep", slowTick, s.SweepOnce},
 	}

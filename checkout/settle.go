@@ -16,29 +16,45 @@ import (
 // notifying bounds a notification: WeChat waits five seconds in all (P27).
 const notifying = 3500 * time.Millisecond
 
+// errRefused marks what must not be believed, as against what could not be
+// stored.
+var errRefused = errors.New("refused")
+
 // Notify takes a payment notification in: verify, settle, and only after the
 // commit acknowledge. What does not verify and what could not be stored is
 // rejected, so that WeChat sends it again; what verifies but does not fit is
 // stored for a person and acknowledged.
 func (s *Service) Notify(ctx context.Context, v wxpay.Version, h http.Header, body []byte) wxpay.Reply {
+	return s.notified(ctx, v, func(ctx context.Context, g wxpay.Gateway) error {
+		t, err := g.ParseNotify(h, body)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errRefused, err)
+		}
+		msg := models.Message{
+			OutTradeNo: t.OutTradeNo, At: models.At(s.now()), Op: "notify", Direction: "in", Request: rawText(t.Raw),
+		}
+		out, err := s.Settle(ctx, t, "notify", []models.Message{msg})
+		if errors.Is(err, wxpay.ErrSignature) {
+			return fmt.Errorf("%w: %w", errRefused, err)
+		}
+		if err == nil {
+			s.count("notify." + string(out))
+		}
+		return err
+	})
+}
+
+// notified answers a notification: the acknowledgement is written in this one
+// place, once take has come back without an error (security P26).
+func (s *Service) notified(ctx context.Context, v wxpay.Version, take func(context.Context, wxpay.Gateway) error) wxpay.Reply {
 	g, ok := s.gates[v]
 	if !ok {
 		return wxpay.Reply{Status: http.StatusNotFound}
 	}
 	ctx, cancel := outlive(ctx, notifying)
 	defer cancel()
-	t, err := g.ParseNotify(h, body)
-	if err != nil {
-		s.count("notify.badsig")
-		s.log.Warn("notify refused", "op", "notify", "err", err)
-		return g.Reject("签名失败")
-	}
-	msg := models.Message{
-		OutTradeNo: t.OutTradeNo, At: models.At(s.now()), Op: "notify", Direction: "in", Request: rawText(t.Raw),
-	}
-	out, err := s.Settle(ctx, t, "notify", []models.Message{msg})
-	switch {
-	case errors.Is(err, wxpay.ErrSignature):
+	switch err := take(ctx, g); {
+	case errors.Is(err, errRefused):
 		s.count("notify.badsig")
 		s.log.Warn("notify refused", "op", "notify", "err", err)
 		return g.Reject("签名失败")
@@ -47,7 +63,6 @@ func (s *Service) Notify(ctx context.Context, v wxpay.Version, h http.Header, bo
 		s.log.Error("notify not stored", "op", "notify", "err", err)
 		return g.Reject("处理失败")
 	}
-	s.count("notify." + string(out))
 	return g.Accept()
 }
 

@@ -258,6 +258,15 @@ func (s *Store) RefundMisfit(ctx context.Context, id int64, by Account, actor, n
 	return made, nil
 }
 
+// RefundsOf are the refunds of an order, oldest first.
+func (s *Store) RefundsOf(ctx context.Context, orderID int64) ([]Refund, error) {
+	var rs []Refund
+	if err := s.read(ctx).Where("order_id = ?", orderID).Order("id").Find(&rs).Error; err != nil {
+		return nil, fmt.Errorf("refunds of order: %w", toldRead(ctx, err))
+	}
+	return rs, nil
+}
+
 // Refund is one refund by its number; ErrNotFound when there is none.
 func (s *Store) Refund(ctx context.Context, outRefundNo string) (*Refund, error) {
 	r, err := scanRefund(s.row(ctx, `SELECT `+refundCols+` FROM refunds WHERE out_refund_no = ?`, outRefundNo))
