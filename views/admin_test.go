@@ -73,7 +73,8 @@ func TestAdminCatalogue(t *testing.T) {
 // Every field of the struct has its sentence: the decoder tells of unknown
 // keys, and this of forgotten ones.
 func TestAdminCatalogueComplete(t *testing.T) {
-	for l, w := range adminCatalogue {
+	for l, read := range adminCatalogue {
+		w := read()
 		wordless(t, Lang(l).Tag(), reflect.ValueOf(*w))
 	}
 }
@@ -143,7 +144,8 @@ func TestAdminWords(t *testing.T) {
 		AdminSaidPassword, AdminSaidShipped, AdminSaidClosed, AdminSaidNoted, AdminSaidExplained, AdminSaidPaid,
 		AdminSaidOpen, AdminSaidDead, AdminSaidMissing, AdminSaidNothing, AdminSaidRefund, AdminSaidMisfit, AdminSaidNoAnswer, AdminSaidRefused,
 	}
-	for l, w := range adminCatalogue {
+	for l, read := range adminCatalogue {
+		w := read()
 		for _, x := range problems {
 			if w.Problems[x] == "" {
 				t.Errorf("%s: no words for problem %s", Lang(l).Tag(), x)

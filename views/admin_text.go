@@ -3,6 +3,7 @@ package views
 import (
 	_ "embed"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -17,7 +18,11 @@ var adminZH []byte
 var adminEN []byte
 
 // adminCatalogue is every sentence that the people of the shop read, by Lang.
-var adminCatalogue = [...]*adminWords{ZH: mustReadAdmin(adminZH), EN: mustReadAdmin(adminEN)}
+// A language is read when it is first wanted: the start does not wait for it.
+var adminCatalogue = [...]func() *adminWords{
+	ZH: sync.OnceValue(func() *adminWords { return mustReadAdmin(adminZH) }),
+	EN: sync.OnceValue(func() *adminWords { return mustReadAdmin(adminEN) }),
+}
 
 // adminWords are the sentences of one language, a struct so that the compiler
 // finds a missing key.
@@ -91,11 +96,11 @@ func mustReadAdmin(b []byte) *adminWords {
 
 // AdminSay is the sentence of a saying in that language.
 func AdminSay(l Lang, s AdminSaying, args ...any) string {
-	return fill(adminCatalogue[l].Sayings[s], args...)
+	return fill(adminCatalogue[l]().Sayings[s], args...)
 }
 
 // w are the sentences in the language of the page.
-func (p *AdminPage) w() *adminWords { return adminCatalogue[p.Lang] }
+func (p *AdminPage) w() *adminWords { return adminCatalogue[p.Lang]() }
 
 func (p *AdminPage) shopName() string {
 	if p.Shop != "" {
