@@ -88,6 +88,6 @@ func BenchmarkV2PrepayRequest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		encode(signed(c.withCommon(m, HMACSHA256, ""), HMACSHA256, vectorKey))
+		encode(signed(c.withCommon(opPlace, m, HMACSHA256, ""), HMACSHA256, vectorKey))
 	}
 }

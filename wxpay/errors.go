@@ -94,30 +94,89 @@ func (e *Error) Is(target error) bool {
 	return (!e.Unknown || e.signed) && target != nil && e.sentinel() == target
 }
 
-// sentinels maps err_code (WeChat Pay v2, the error tables of unifiedorder,
-// orderquery and closeorder) to what callers branch on.
+// sentinels maps err_code (WeChat Pay v2, the error tables of all calls) to
+// what callers branch on. Codes that say that we made a mistake have none.
 var sentinels = map[string]error{
 	"ORDERNOTEXIST":     ErrNoSuchOrder,
 	"ORDERPAID":         ErrAlreadyPaid,
 	"ORDERCLOSED":       ErrClosed,
+	"ORDERREVERSED":     ErrReversed,
 	"OUT_TRADE_NO_USED": ErrNumberUsed,
 	"FREQUENCY_LIMITED": ErrFrequency,
+
+	"NOAUTH":                ErrAccount,
+	"APPID_NOT_EXIST":       ErrAccount,
+	"MCHID_NOT_EXIST":       ErrAccount,
+	"APPID_MCHID_NOT_MATCH": ErrAccount,
+
+	"REFUNDNOTEXIST":        ErrNoSuchRefund,
+	"REFUND_FEE_MISMATCH":   ErrRefundMismatch,
+	"TRADE_OVERDUE":         ErrTooOld,
+	"REVERSE_EXPIRE":        ErrTooOld,
+	"USER_ACCOUNT_ABNORMAL": ErrPayerGone,
+	"INVALID_REQ_TOO_MUCH":  ErrFrequency,
+	"NOTENOUGH":             ErrDeclined, // of the payer; in a refund see below
+
+	"USERPAYING":        ErrUserPaying,
+	"AUTH_CODE_INVALID": ErrAuthCode,
+	"AUTHCODEEXPIRE":    ErrAuthCode,
+	"AUTH_CODE_ERROR":   ErrAuthCode,
+	"TRADE_ERROR":       ErrDeclined,
+	"NOTSUPORTCARD":     ErrDeclined, // sic
+	"BUYER_MISMATCH":    ErrDeclined,
 }
 
-// reentry are the words by which INVALID_REQUEST means "this number was first
-// placed with other values" and not merely "malformed": the documentation uses
-// one code for both.
-var reentry = []string{"重入", "不一致", "重复"}
-
+// sentinel reads the code, and the words where one code means several things.
 func (e *Error) sentinel() error {
-	if e.Code == "INVALID_REQUEST" {
-		for _, word := range reentry {
-			if strings.Contains(e.Message, word) {
-				return ErrNumberUsed
-			}
+	switch e.Op {
+	case opRefund:
+		return e.refundSentinel()
+	case opBill, opFundFlow:
+		return e.billSentinel()
+	}
+	if e.Code == "INVALID_REQUEST" && says(e.Message, "重入", "不一致", "重复") {
+		return ErrNumberUsed // first placed with other values, not merely malformed
+	}
+	return sentinels[e.Code]
+}
+
+// refundSentinel knows that a refund's NOTENOUGH is the merchant's, and reads
+// the words of ERROR and INVALID_REQUEST, which changed places over the years.
+func (e *Error) refundSentinel() error {
+	switch e.Code {
+	case "NOTENOUGH":
+		return ErrNotEnough
+	case "ERROR", "INVALID_REQUEST":
+		switch {
+		case says(e.Message, "不一致"):
+			return ErrRefundMismatch
+		case says(e.Message, "累计退款", "全额退款", "大于", "超过"):
+			return ErrRefundTooMuch
 		}
 	}
 	return sentinels[e.Code]
+}
+
+// billSentinel goes by the words: the numbers of trade bills are documented
+// only in part, and the fund flow has codes instead.
+func (e *Error) billSentinel() error {
+	words := strings.ToLower(e.Message)
+	switch {
+	case e.Code == "BILL_CREATING", says(words, "bill creating", "生成中"):
+		return ErrBillNotReady
+	case e.Code == "NO_BILL_EXIST", e.Code == "20002", says(words, "no bill exist"):
+		return ErrNoBill
+	}
+	return sentinels[e.Code]
+}
+
+func says(text string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // unsure are the codes by which WeChat itself says that it does not know.
@@ -125,6 +184,8 @@ var unsure = map[string]bool{
 	"":                  true, // a refusal without a reason
 	"SYSTEMERROR":       true,
 	"BIZERR_NEED_RETRY": true,
+	"USERPAYING":        true,
+	"BANKERROR":         true,
 }
 
 // IsUnknown reports whether err leaves open what happened at WeChat.

@@ -20,7 +20,10 @@ func shortOpenID(id string) string {
 }
 
 // secretFields are never shown, under any name that WeChat gives them.
-var secretFields = map[string]bool{"sign": true, "paySign": true, "key": true, "req_info": true}
+var secretFields = map[string]bool{
+	"sign": true, "paySign": true, "key": true, "req_info": true,
+	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true,
+}
 
 // personFields name a payer.
 var personFields = map[string]bool{"openid": true, "sub_openid": true, "user_creid": true, "user_truename": true}
@@ -127,3 +130,12 @@ func (u MPUser) GoString() string { return u.String() }
 
 // LogValue is String, for slog.
 func (u MPUser) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// String leaves the credential out.
+func (a FaceAuth) String() string { return fmt.Sprintf("wxpay.FaceAuth{ExpiresIn:%d}", a.ExpiresIn) }
+
+// GoString is String, for %#v.
+func (a FaceAuth) GoString() string { return a.String() }
+
+// LogValue is String, for slog.
+func (a FaceAuth) LogValue() slog.Value { return slog.StringValue(a.String()) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"time"
 )
@@ -12,25 +11,10 @@ import (
 // errSoon stands in while this contract is filled in.
 var errSoon = errors.New("not there yet")
 
-func (c *V2Client) Refund(context.Context, RefundOrder) (Refund, error)      { return Refund{}, errSoon }
-func (c *V2Client) QueryRefund(context.Context, RefundRef) (Refund, error)   { return Refund{}, errSoon }
-func (c *V2Client) Refunds(context.Context, Ref) ([]Refund, error)           { return nil, errSoon }
-func (c *V2Client) ParseRefundNotify(http.Header, []byte) (Refund, error)    { return Refund{}, errSoon }
 func (c *V2Client) Bill(context.Context, BillRequest) (io.ReadCloser, error) { return nil, errSoon }
 func (c *V2Client) FundFlow(context.Context, FundFlowRequest) (io.ReadCloser, error) {
 	return nil, errSoon
 }
-func (c *V2Client) Micropay(context.Context, Order, string) (Transaction, error) {
-	return Transaction{}, errSoon
-}
-func (c *V2Client) Facepay(context.Context, Order, string) (Transaction, error) {
-	return Transaction{}, errSoon
-}
-func (c *V2Client) AuthInfo(context.Context, FaceDevice) (FaceAuth, error) {
-	return FaceAuth{}, errSoon
-}
-func (c *V2Client) Reverse(context.Context, Ref) (bool, error)               { return false, errSoon }
-func (c *V2Client) AuthCodeToOpenID(context.Context, string) (string, error) { return "", errSoon }
 
 // BillReader, FundReader.
 type BillReader struct{}

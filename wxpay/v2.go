@@ -85,7 +85,7 @@ func (c *V2Client) Close(ctx context.Context, r Ref) error {
 // callFor makes a call about one existing order.
 func (c *V2Client) callFor(ctx context.Context, op string, r Ref) (message, error) {
 	if !goodTradeNo(r.OutTradeNo) {
-		return nil, &Error{Op: op, Message: fmt.Sprintf("out_trade_no %q is not 6 to 32 of 0-9 A-Z a-z _ - | *", r.OutTradeNo)}
+		return nil, &Error{Op: op, Message: badTradeNo(r.OutTradeNo).Error()}
 	}
 	m := message{{"out_trade_no", r.OutTradeNo}}
 	return c.call(ctx, request{op: op, no: r.OutTradeNo, appID: r.AppID, sign: r.SignType, fields: m})

@@ -101,13 +101,13 @@ func (c *V2Client) prepared(r request) (request, error) {
 	if needsCertificate(r.op) && !c.net.certified {
 		return r, &Error{Op: r.op, Err: ErrNoCertificate}
 	}
-	r.fields = c.withCommon(r.fields, r.sign, r.appID)
+	r.fields = c.withCommon(r.op, r.fields, r.sign, r.appID)
 	return r, nil
 }
 
 // withCommon adds what every request carries. A service provider's own app id
 // goes with every order; the payer's side is then a sub app id.
-func (c *V2Client) withCommon(m message, t SignType, appID string) message {
+func (c *V2Client) withCommon(op string, m message, t SignType, appID string) message {
 	own, sub := c.cfg.AppID, ""
 	switch {
 	case c.cfg.SubMchID == "":
@@ -118,8 +118,10 @@ func (c *V2Client) withCommon(m message, t SignType, appID string) message {
 	m = append(m,
 		field{"appid", own},
 		field{"mch_id", c.cfg.MchID},
-		field{"nonce_str", rand.Text()},
-		field{"sign_type", string(t)})
+		field{"nonce_str", rand.Text()})
+	if op != opAuthCode {
+		m = append(m, field{"sign_type", string(t)})
+	}
 	if c.cfg.SubMchID != "" {
 		m = append(m, field{"sub_mch_id", c.cfg.SubMchID})
 	}

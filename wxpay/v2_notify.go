@@ -48,6 +48,11 @@ func (c *V2Client) notified(m message, t SignType) (Transaction, error) {
 	if m.get("trade_state") != "" {
 		return Transaction{}, fmt.Errorf("%w: it is the answer to a query", ErrBadNotify)
 	}
+	// A service provider has one key for all the merchants it acts for, so a
+	// good signature does not yet say whose money it is.
+	if m.get("sub_mch_id") != c.cfg.SubMchID {
+		return Transaction{}, errAnothers
+	}
 	for _, name := range []string{"out_trade_no", "transaction_id"} {
 		if m.get(name) == "" {
 			return Transaction{}, fmt.Errorf("%w: no %s", ErrBadNotify, name)
@@ -133,7 +138,7 @@ func (c *V2Client) Accept() Reply { return xmlReply(ackSuccess) }
 
 // Reject asks for it again. reason is for WeChat's log: a few words.
 func (c *V2Client) Reject(reason string) Reply {
-	reason = strings.ReplaceAll(cleanText(reason), "]", "") // nothing may end the CDATA
+	reason = strings.ReplaceAll(cleanText(reason, maxBody), "]", "") // nothing may end the CDATA
 	if reason == "" {
 		reason = "失败"
 	}

@@ -20,7 +20,7 @@ const wireTime = "20060102150405"
 // orderFields turns o into the fields of unifiedorder. The gateway never names
 // the field that it dislikes, so what can be known to be wrong is named here.
 func (c *V2Client) orderFields(o Order) (message, error) {
-	if err := checkOrder(o); err != nil {
+	if err := errors.Join(checkOrder(o), checkNotifyURL(o.NotifyURL)); err != nil {
 		return nil, err
 	}
 	ip, err := payerIP(o)
@@ -66,22 +66,34 @@ func (c *V2Client) withProduct(m message, o Order) (message, error) {
 }
 
 func checkOrder(o Order) error {
-	notify, err := url.Parse(o.NotifyURL)
 	switch {
 	case !goodTradeNo(o.OutTradeNo):
-		return fmt.Errorf("out_trade_no %q is not 6 to 32 of 0-9 A-Z a-z _ - | *", o.OutTradeNo)
+		return badTradeNo(o.OutTradeNo)
+	case o.AppID != "" && checkAppID("app id", o.AppID) != nil:
+		return checkAppID("app id", o.AppID)
 	case o.Total < 1:
 		return fmt.Errorf("total of %d fen is less than 1", o.Total)
-	case err != nil || notify.Host == "" || notify.Scheme != "http" && notify.Scheme != "https":
-		return errors.New("the notify URL is not an absolute http or https URL")
-	case notify.RawQuery != "" || notify.Fragment != "" || len(o.NotifyURL) > 256:
-		return errors.New("the notify URL has a query, a fragment or more than 256 characters")
 	case len(o.Attach) > 127 || strings.ContainsFunc(o.Attach, unprintable):
 		return errors.New("attach has more than 127 bytes or characters that XML cannot carry")
 	case !o.Start.IsZero() && !o.Expire.IsZero() && !o.Expire.After(o.Start):
 		return errors.New("the order expires before it starts")
 	}
 	return nil
+}
+
+func checkNotifyURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("the notify URL is not an absolute http or https URL")
+	case u.RawQuery != "" || u.Fragment != "" || len(s) > 256:
+		return errors.New("the notify URL has a query, a fragment or more than 256 characters")
+	}
+	return nil
+}
+
+func badTradeNo(s string) error {
+	return fmt.Errorf("out_trade_no %q is not 6 to 32 of 0-9 A-Z a-z _ - | *", s)
 }
 
 // goodTradeNo: 6 to 32 of the characters that v2 and v3 both allow.
@@ -94,10 +106,10 @@ func goodTradeNo(s string) bool {
 	}, s))
 }
 
-// payerIP writes the payer's address as WeChat likes it: ::ffff:1.2.3.4 and
+// payerIP writes the payer's address (ours, where the payer has none) as WeChat likes it: ::ffff:1.2.3.4 and
 // zones are refused as "invalid spbill_create_ip".
 func payerIP(o Order) (string, error) {
-	if o.ClientIP == "" && o.TradeType == Native {
+	if o.ClientIP == "" && (o.TradeType == Native || o.TradeType == Micropay || o.TradeType == Facepay) {
 		return "127.0.0.1", nil
 	}
 	ip, err := netip.ParseAddr(o.ClientIP)
@@ -125,7 +137,7 @@ const maxBody = 127
 // cleanDescription is s as an order may carry it, and something when nothing
 // of it is left: WeChat wants a name.
 func cleanDescription(s string) string {
-	if s = cleanText(s); s == "" {
+	if s = cleanText(s, maxBody); s == "" {
 		return "商品"
 	}
 	return s
@@ -133,15 +145,15 @@ func cleanDescription(s string) string {
 
 // cleanText drops what makes WeChat refuse a text or garble it: control
 // characters, and everything beyond the basic plane (emoji) together with the
-// joiners and selectors that emoji leave behind. Then it cuts.
-func cleanText(s string) string {
+// joiners and selectors that emoji leave behind. Then it cuts to n bytes.
+func cleanText(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) || r > 0xFFFF || r == 0x200D || r >= 0xFE00 && r <= 0xFE0F {
 			return -1
 		}
 		return r
 	}, s)
-	return strings.TrimSpace(cutBytes(strings.TrimSpace(s), maxBody))
+	return strings.TrimSpace(cutBytes(strings.TrimSpace(s), n))
 }
 
 // sceneInfo names the shop to the H5 cashier. It is derived from the notify

@@ -54,6 +54,11 @@ func malformed(why string) error { return fmt.Errorf("%w: %s", errXML, why) }
 
 // decode reads src, at most limit bytes, appending to out (which may be nil).
 func decode(src string, limit int, out message) (message, error) {
+	return decodeRoot(src, limit, "xml", out)
+}
+
+// decodeRoot is decode with another root than <xml>.
+func decodeRoot(src string, limit int, root string, out message) (message, error) {
 	if len(src) > limit {
 		return nil, malformed("too long")
 	}
@@ -64,11 +69,11 @@ func decode(src string, limit int, out message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, ok := strings.CutPrefix(skipSpace(rest), "<xml>")
+	rest, ok := cutOpening(skipSpace(rest), root)
 	if !ok {
-		return nil, malformed("the root is not <xml>")
+		return nil, malformed("the root is not <" + root + ">")
 	}
-	out, rest, err = decodeFields(rest, out)
+	out, rest, err = decodeFields(rest, root, out)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +83,12 @@ func decode(src string, limit int, out message) (message, error) {
 	return out, nil
 }
 
-// decodeFields reads elements up to and including </xml>, and sorts them.
-func decodeFields(s string, out message) (message, string, error) {
+// decodeFields reads elements up to and including </root>, and sorts them.
+func decodeFields(s, root string, out message) (message, string, error) {
 	sorted := true
 	for {
 		s = skipSpace(s)
-		if rest, ok := strings.CutPrefix(s, "</xml>"); ok {
+		if rest, ok := cutClosing(s, root); ok {
 			s = rest
 			break
 		}
@@ -140,6 +145,14 @@ func decodeField(s string) (f field, rest string, err error) {
 		return f, rest, nil
 	}
 	return f, "", malformed("a child, a comment or a wrong closing tag")
+}
+
+func cutOpening(s, name string) (rest string, ok bool) {
+	n := len(name) + 2
+	if len(s) < n || s[0] != '<' || s[1:n-1] != name || s[n-1] != '>' {
+		return "", false
+	}
+	return s[n:], true
 }
 
 func cutClosing(s, name string) (rest string, ok bool) {
