@@ -13,6 +13,7 @@ const (
 	outcomeFail          = "fail"
 	outcomeNotEnough     = "notenough"
 	outcomeWrongPassword = "wrong_password"
+	outcomeSilent        = "silent" // pays, and the notification is lost; on the H5 page only
 )
 
 func outcomeNames() []string {
@@ -38,6 +39,8 @@ var (
 	payStale      = &payRefusal{"调用支付JSAPI缺少参数：total_fee", "the prepay_id is unknown, older than 2 hours, or of another appid; call unifiedorder again with the same parameters"}
 	payOtherUser  = &payRefusal{"下单账号与支付账号不一致", "only the openid of the order can pay it"}
 	payUnverified = &payRefusal{"支付验证签名失败", "paySign is not the signature of appId, nonceStr, package, signType and timeStamp with the order's key and algorithm"}
+	payRevoked    = &payRefusal{"订单已撤销", "the order was reversed, or nobody entered the password within 45 seconds; charge a new code with a new out_trade_no"}
+	payFailed     = &payRefusal{"支付失败", "the payment code was refused; charge a new code with a new out_trade_no"}
 	payNotEnough  = &payRefusal{"余额不足", "give the user more money or choose another one"}
 )
 
@@ -77,14 +80,14 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 	if err := payable(o, id, now, false); err != nil {
 		return sheet{}, err
 	}
-	if p.appID != o.AppID {
+	if p.appID != o.AppID && (o.SubAppID == "" || p.appID != o.SubAppID) {
 		return sheet{}, payStale
 	}
 	if !s.paySignHolds(p, o, id) {
 		return sheet{}, payUnverified
 	}
 	u := s.ledger.userByID(userID)
-	if u == nil || o.OpenID != "" && u.openIDFor(o.AppID) != o.OpenID {
+	if u == nil || !o.mayPay(u) {
 		return sheet{}, payOtherUser
 	}
 	s.opened(id, now)
@@ -109,10 +112,16 @@ func (s *Sim) paySignHolds(p bridgeParams, o *order, prepayID string) bool {
 func payable(o *order, prepayID string, now time.Time, inTime bool) error {
 	pre, ok := o.prepay(prepayID)
 	switch {
+	case !o.reversed.IsZero():
+		return payRevoked
 	case o.payment != nil:
 		return payPaid
 	case !o.closed.IsZero():
 		return payClosed
+	case o.failed != "":
+		return payFailed
+	case o.byCode():
+		return nil
 	case !inTime && now.After(o.Expires):
 		return payExpired
 	case !ok || !inTime && now.After(pre.At.Add(prepayLife)):
@@ -182,12 +191,12 @@ func (s *Sim) payLocked(no, openID, outcome string) (transactionJSON, error) {
 	if o == nil {
 		return transactionJSON{}, noTransaction(no)
 	}
-	u := s.ledger.users[0]
-	if o.OpenID != "" {
-		u = s.ledger.user(o.AppID, o.OpenID)
+	u := s.ledger.payer(o)
+	if u == nil {
+		u = s.ledger.users[0]
 	}
 	if openID != "" {
-		if u = s.ledger.user(o.AppID, openID); u == nil {
+		if u = s.ledger.person(openID); u == nil {
 			return transactionJSON{}, badRequest("there is no user with openid %q; GET /_sim/api/users lists them", openID)
 		}
 	}
@@ -201,34 +210,58 @@ func noTransaction(no string) error {
 	return notFound("there is no transaction %q; place it with unifiedorder first", no)
 }
 
-// act is one thing that a payer does. Only success changes the order. s.mu is
-// held, so that of a payment and a close that come together one is first.
+// act is one thing that a payer does. s.mu is held, so that of a payment and a
+// close that come together one is first.
 func (s *Sim) act(o *order, prepayID string, u *user, outcome string, inTime bool) error {
 	now := s.clock.Now()
+	s.ripen(o, now)
 	if err := payable(o, prepayID, now, inTime); err != nil {
 		return err
 	}
-	openID := u.openIDFor(o.AppID)
-	if o.OpenID != "" && openID != o.OpenID {
+	if !o.mayPay(u) {
 		return payOtherUser
 	}
-	if outcome != outcomeSuccess {
+	if outcome != outcomeSuccess && outcome != outcomeSilent {
+		if o.byCode() {
+			return s.refusePassword(o, u, outcome)
+		}
 		s.timelineAct(o, u, outcome)
 		return nil
 	}
 	if u.Balance < o.Total {
 		return payNotEnough
 	}
-	bank := []string{"OTHERS", "OTHERS", "OTHERS", "CMB_DEBIT", "ICBC_DEBIT"}
-	p := &payment{
-		TransactionID: s.newTransactionID(now), OpenID: openID, User: u.ID, At: now,
-		BankType: bank[s.idChance("bank", now).IntN(len(bank))],
+	p, n := s.newPayment(o, u, now), s.paymentNote(o, now)
+	if n != nil && outcome == outcomeSilent {
+		n.State = noteDropped
 	}
-	n := s.newNotification(o, now)
 	if err := s.commitOrder(&record{Kind: recPay, No: o.No, At: now, Payment: p, Note: n}); err != nil {
 		return err
 	}
 	s.log.Info("order paid", "order", o.No, "txn", p.TransactionID, "fen", o.Total)
-	s.schedule(s.ledger.notes[n.ID])
+	if n != nil && n.State == notePending {
+		s.schedule(s.ledger.notes[n.ID])
+	}
 	return nil
+}
+
+// paymentNote is the notification of a payment; cash desks get none.
+func (s *Sim) paymentNote(o *order, now time.Time) *notification {
+	if o.byCode() {
+		return nil
+	}
+	return s.newNotification("payment", o.No, o.NotifyURL, now)
+}
+
+// newPayment is the fact that a person pays an order. s.mu is held.
+func (s *Sim) newPayment(o *order, u *user, now time.Time) *payment {
+	bank := []string{"OTHERS", "OTHERS", "OTHERS", "CMB_DEBIT", "ICBC_DEBIT"}
+	p := &payment{
+		TransactionID: s.newTransactionID(now), OpenID: u.openIDFor(o.AppID), User: u.ID, At: now,
+		BankType: bank[s.idChance("bank", now).IntN(len(bank))],
+	}
+	if o.SubAppID != "" {
+		p.SubOpenID = u.openIDFor(o.SubAppID)
+	}
+	return p
 }

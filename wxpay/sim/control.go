@@ -20,7 +20,7 @@ func (s *Sim) apiRoutes() http.Handler {
 	handle("GET identity", s.apiIdentity)
 	handle("GET users", s.apiUsers)
 	handle("POST users", s.apiAddUser)
-	handle("GET users/{openid}/paycode", later("payment codes come with micropay"))
+	handle("GET users/{openid}/paycode", s.apiPaycode)
 	handle("GET transactions", s.apiTransactions)
 	handle("GET transactions/{no}", s.apiTransaction)
 	handle("POST transactions/{no}/pay", s.apiPay)

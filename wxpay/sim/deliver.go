@@ -29,21 +29,31 @@ type message struct {
 	body    []byte
 }
 
-// paymentMessage writes a payment notification: signed with the order's
-// algorithm, without sign_type, and with a field that is new to everybody
-// (WeChat Pay v2, "支付结果通知").
-func (s *Sim) paymentMessage(n *notification) (message, error) {
+// noteMessage writes a notification.
+func (s *Sim) noteMessage(n *notification) (message, error) {
 	s.mu.Lock()
 	if s.ledger.notes[n.ID] != n {
 		s.mu.Unlock()
 		return message{}, errForgotten
 	}
+	if n.Refund != "" {
+		fields, inner := refundMessage(s.ledger.refunds[n.Refund])
+		s.mu.Unlock()
+		return s.sealedMessage(fields, inner)
+	}
 	o := s.ledger.orders[n.No]
 	fields, alg := paymentFields(o, o.payment), o.SignType
 	s.mu.Unlock()
+	return s.paymentMessage(fields, alg), nil
+}
+
+// paymentMessage writes a payment notification: signed with the order's
+// algorithm, without sign_type, and with a field that is new to everybody
+// (WeChat Pay v2, "支付结果通知").
+func (s *Sim) paymentMessage(fields map[string]string, alg string) message {
 	r := s.draw("notification")
 	fields["nonce_str"] = pick(r, alphanum, 32)
-	return newMessage(shuffled(fields, s.ids.view().APIKey, alg, r), r), nil
+	return newMessage(shuffled(fields, s.ids.view().APIKey, alg, r), r)
 }
 
 func newMessage(body []byte, r *rand.Rand) message {
@@ -66,7 +76,12 @@ func paymentFields(o *order, p *payment) map[string]string {
 		"transaction_id": p.TransactionID, "out_trade_no": o.No,
 		"time_end": p.At.In(beijing).Format(v2Time),
 	}
-	for name, value := range map[string]string{"attach": o.Attach, "device_info": o.DeviceInfo, "sub_mch_id": o.SubMchID} {
+	if p.SubOpenID != "" {
+		f["sub_is_subscribe"] = "N"
+	}
+	for name, value := range map[string]string{
+		"attach": o.Attach, "device_info": o.DeviceInfo, "sub_mch_id": o.SubMchID, "sub_appid": o.SubAppID, "sub_openid": p.SubOpenID,
+	} {
 		if value != "" {
 			f[name] = value
 		}

@@ -57,7 +57,7 @@ func (s *Sim) timelineCall(c requestJSON, no string, took time.Duration) {
 // timelineOrder tells of a change of an order. s.mu is held.
 func (s *Sim) timelineOrder(o *order, r *record) {
 	h := happening{kind: "transaction", data: s.transactionView(o)}
-	if r.Kind == recPay {
+	if r.Payment != nil {
 		u := s.ledger.userByID(r.Payment.User)
 		h.entry = console.Entry{
 			At: r.At, Direction: console.Actor, Title: u.Nickname + "付了 " + yuan(o.Total), Hint: tail(o.No) + " · " + o.Body,
@@ -106,7 +106,7 @@ func (s *Sim) timelineRefusedSheet(pkg string, err error) {
 func (s *Sim) timelineAttempt(n *notification) {
 	a := &n.attempts[len(n.attempts)-1]
 	e := console.Entry{
-		At: a.At, Direction: console.Out, Title: fmt.Sprintf("付款通知，第 %d 次", len(n.attempts)),
+		At: a.At, Direction: console.Out, Title: fmt.Sprintf("%s，第 %d 次", n.word(), len(n.attempts)),
 		Hint:    fmt.Sprintf("%s · 商户答 %d，%d ms", tail(n.No), a.Status, a.Took.Milliseconds()),
 		Verdict: "收下", Tone: console.Good, Words: n.No + " " + n.ID,
 	}
@@ -155,7 +155,7 @@ func (s *Sim) timelineForged(no, kind, url string, a attempt) {
 // timelineDrop tells of a notification that was given up. s.mu is held.
 func (s *Sim) timelineDrop(n *notification) {
 	s.events.add(happening{kind: "notification", data: s.notificationView(n), detail: &console.Exchange{OutTradeNo: n.No}, entry: console.Entry{
-		Direction: console.Tick, Title: "不再发付款通知 " + n.ID, Hint: tail(n.No), Words: n.No + " " + n.ID,
+		Direction: console.Tick, Title: "不再发" + n.word() + " " + n.ID, Hint: tail(n.No), Words: n.No + " " + n.ID,
 	}})
 }
 

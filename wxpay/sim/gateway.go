@@ -25,6 +25,7 @@ func (s *Sim) gatewayRoutes() http.Handler {
 	wechat.Handle("/pay/unifiedorder", s.v2(s.unifiedOrder))
 	wechat.Handle("/pay/orderquery", s.v2(s.orderQuery))
 	wechat.Handle("/pay/closeorder", s.v2(s.closeOrder))
+	s.moneyRoutes(wechat)
 	wechat.HandleFunc("GET /mmopen/{user}/{size}", s.avatar)
 	wechat.HandleFunc("/", s.unknownPath)
 

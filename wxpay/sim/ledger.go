@@ -11,15 +11,20 @@ import (
 // ledger is what WeChat knows. It changes only by records of the journal, so
 // that replaying the journal gives the same ledger. Sim.mu guards it.
 type ledger struct {
-	seq     uint64 // records so far; goes on after a reset, so that ids never repeat
-	orders  map[string]*order
-	recent  []*order // in order of arrival
-	byTxn   map[string]*order
-	prepays map[string]*order
-	users   []*user          // number n stands at n-1
-	people  map[string]*user // by appid and openid
-	notes   map[string]*notification
-	noted   []*notification // in order of creation
+	seq        uint64 // records so far; goes on after a reset, so that ids never repeat
+	orders     map[string]*order
+	recent     []*order // in order of arrival
+	byTxn      map[string]*order
+	prepays    map[string]*order
+	users      []*user          // number n stands at n-1
+	people     map[string]*user // by appid and openid
+	notes      map[string]*notification
+	noted      []*notification    // in order of creation
+	refunds    map[string]*refund // by out_refund_no
+	byRefundID map[string]*refund
+	codes      map[string]*paycode
+	plants     map[string]*plant // by day of the bill, 20060102
+	unripe     map[string]*order // those that change by themselves later
 }
 
 // order is a payment that a merchant asked for. Its state is computed from
@@ -29,8 +34,10 @@ type order struct {
 	AppID       string    `json:"appid"`
 	MchID       string    `json:"mch_id"`
 	SubMchID    string    `json:"sub_mch_id,omitempty"`
+	SubAppID    string    `json:"sub_appid,omitempty"`
 	TradeType   string    `json:"trade_type"`
-	OpenID      string    `json:"openid,omitempty"` // who must pay (JSAPI)
+	OpenID      string    `json:"openid,omitempty"` // who must pay (JSAPI, payment code)
+	SubOpenID   string    `json:"sub_openid,omitempty"`
 	Body        string    `json:"body"`
 	Detail      string    `json:"detail,omitempty"`
 	Attach      string    `json:"attach,omitempty"`
@@ -43,12 +50,20 @@ type order struct {
 	Expires     time.Time `json:"expires"`               // business time
 	CodeURL     string    `json:"code_url,omitempty"`
 	MWebPackage string    `json:"mweb_package,omitempty"`
+	IP          string    `json:"ip,omitempty"`   // spbill_create_ip
+	Code        string    `json:"code,omitempty"` // payment code or face code that it was taken with
+	Asks        bool      `json:"asks,omitempty"` // the payer had to enter a password
+	Fails       string    `json:"fails,omitempty"`
 
-	prepays []prepay
-	payment *payment
-	closed  time.Time
-	refunds []refund
-	notes   []*notification
+	prepays  []prepay
+	payment  *payment
+	closed   time.Time
+	failed   string    // why a payment code was not good for it
+	recalled bool      // a reversal was asked for while the payer typed
+	reversed time.Time // the merchant, or the 45 seconds, took it back
+	returned string    // refund_id of the money that a reversal gave back
+	refunds  []*refund
+	notes    []*notification
 }
 
 // prepay is one prepay_id of an order; several may be alive at once.
@@ -65,37 +80,37 @@ const prepayLife = 2 * time.Hour
 type payment struct {
 	TransactionID string    `json:"transaction_id"`
 	OpenID        string    `json:"openid"` // the payer, under the order's appid
+	SubOpenID     string    `json:"sub_openid,omitempty"`
 	User          string    `json:"user"`
 	BankType      string    `json:"bank_type"`
 	At            time.Time `json:"at"`
 }
 
-// refund is money that was given back.
-type refund struct {
-	OutRefundNo string    `json:"out_refund_no"`
-	RefundID    string    `json:"refund_id"`
-	Amount      int64     `json:"amount"` // fen
-	State       string    `json:"state"`
-	Created     time.Time `json:"created"`
-	Success     time.Time `json:"success"`
-}
-
 // The states of an order (trade_state).
 const (
-	stateNotPay  = "NOTPAY"
-	stateSuccess = "SUCCESS"
-	stateRefund  = "REFUND"
-	stateClosed  = "CLOSED"
+	stateNotPay     = "NOTPAY"
+	stateUserPaying = "USERPAYING" // payment codes: the payer is typing a password
+	stateSuccess    = "SUCCESS"
+	stateRefund     = "REFUND"
+	stateClosed     = "CLOSED"
+	stateRevoked    = "REVOKED"  // payment codes: reversed
+	statePayError   = "PAYERROR" // payment codes: the payment failed
 )
 
 func (o *order) state() string {
 	switch {
+	case !o.reversed.IsZero():
+		return stateRevoked
 	case len(o.refunds) > 0:
 		return stateRefund
 	case o.payment != nil:
 		return stateSuccess
 	case !o.closed.IsZero():
 		return stateClosed
+	case o.failed != "":
+		return statePayError
+	case o.Asks:
+		return stateUserPaying
 	default:
 		return stateNotPay
 	}
@@ -104,10 +119,13 @@ func (o *order) state() string {
 // stateDesc is trade_state_desc.
 func (o *order) stateDesc() string {
 	return map[string]string{
-		stateNotPay:  "订单未支付",
-		stateSuccess: "支付成功",
-		stateRefund:  "订单发生过退款，退款详情请查询退款单",
-		stateClosed:  "订单已关闭",
+		stateNotPay:     "订单未支付",
+		stateUserPaying: "需要用户输入支付密码",
+		stateSuccess:    "支付成功",
+		stateRefund:     "订单发生过退款，退款详情请查询退款单",
+		stateClosed:     "订单已关闭",
+		stateRevoked:    "订单已撤销",
+		statePayError:   "支付失败，请撤销订单",
 	}[o.state()]
 }
 
@@ -121,8 +139,20 @@ func (o *order) prepay(id string) (prepay, bool) {
 	return prepay{}, false
 }
 
-// latest is the newest prepay_id.
-func (o *order) latest() prepay { return o.prepays[len(o.prepays)-1] }
+// latest is the newest prepay_id; orders taken with a payment code have none.
+func (o *order) latest() prepay {
+	if len(o.prepays) == 0 {
+		return prepay{}
+	}
+	return o.prepays[len(o.prepays)-1]
+}
+
+// mayPay reports whether a person is the payer whom the order names, if it
+// names one.
+func (o *order) mayPay(u *user) bool {
+	return (o.OpenID == "" || u.openIDFor(o.AppID) == o.OpenID) &&
+		(o.SubOpenID == "" || u.openIDFor(o.SubAppID) == o.SubOpenID)
+}
 
 // user is one simulated person with a wallet.
 type user struct {
@@ -152,7 +182,8 @@ const defaultUsers = 3
 func newLedger() *ledger {
 	l := &ledger{
 		orders: map[string]*order{}, byTxn: map[string]*order{}, prepays: map[string]*order{},
-		notes: map[string]*notification{}, people: map[string]*user{},
+		notes: map[string]*notification{}, people: map[string]*user{}, refunds: map[string]*refund{}, byRefundID: map[string]*refund{},
+		codes: map[string]*paycode{}, plants: map[string]*plant{}, unripe: map[string]*order{},
 	}
 	for i, u := range []user{
 		{Nickname: "林晓溪", Balance: 5_200_000},
@@ -186,6 +217,22 @@ func personIDs(who string) (openID, miniOpenID, unionID string) {
 // user finds a person by openid of an account.
 func (l *ledger) user(appID, openID string) *user { return l.people[appID+" "+openID] }
 
+// payer is who must pay an order; nil: anybody may.
+func (l *ledger) payer(o *order) *user {
+	if o.OpenID == "" && o.SubOpenID != "" {
+		return l.user(o.SubAppID, o.SubOpenID)
+	}
+	return l.user(o.AppID, o.OpenID)
+}
+
+// person finds somebody by any openid.
+func (l *ledger) person(openID string) *user {
+	if u := l.user(appID1, openID); u != nil {
+		return u
+	}
+	return l.user(miniAppID1, openID)
+}
+
 // userByID finds a person by number; none is asked for with "", which is the first.
 func (l *ledger) userByID(id string) *user {
 	if id == "" {
@@ -200,16 +247,23 @@ func (l *ledger) userByID(id string) *user {
 
 // The kinds of journal records.
 const (
-	recOrder   = "order"
-	recPrepay  = "prepay"
-	recPay     = "pay"
-	recClose   = "close"
-	recUser    = "user"
-	recBalance = "balance"
-	recAttempt = "attempt"
-	recDrop    = "drop"
-	recClock   = "clock"
-	recReset   = "reset"
+	recOrder     = "order"
+	recPrepay    = "prepay"
+	recPay       = "pay"
+	recClose     = "close"
+	recFail      = "fail"    // a payment code was not good for its order
+	recRecall    = "recall"  // a reversal was asked for, and must be asked for again
+	recReverse   = "reverse" // an order by payment code was taken back
+	recRefund    = "refund"
+	recRefundEnd = "refund-end"
+	recCode      = "code" // a person shows a payment code
+	recPlant     = "plant"
+	recUser      = "user"
+	recBalance   = "balance"
+	recAttempt   = "attempt"
+	recDrop      = "drop"
+	recClock     = "clock"
+	recReset     = "reset"
 )
 
 // record is one line of the journal: one change, complete in itself.
@@ -222,6 +276,10 @@ type record struct {
 	Order   *order        `json:"order,omitempty"`
 	Prepay  *prepay       `json:"prepay,omitempty"`
 	Payment *payment      `json:"payment,omitempty"`
+	Refund  *refund       `json:"refund,omitempty"`
+	Code    *paycode      `json:"code,omitempty"`
+	Plant   *plant        `json:"plant,omitempty"`
+	Why     string        `json:"why,omitempty"`
 	User    *user         `json:"user,omitempty"`
 	Note    *notification `json:"note,omitempty"`
 	Attempt *attempt      `json:"attempt,omitempty"`
@@ -232,13 +290,18 @@ func (l *ledger) apply(r *record) error {
 	l.seq = r.Seq
 	switch r.Kind {
 	case recOrder:
-		l.addOrder(r)
-	case recPrepay, recPay, recClose:
+		return l.addOrder(r)
+	case recPrepay, recPay, recClose, recFail, recRecall, recReverse, recRefund, recRefundEnd:
 		o := l.orders[r.No]
 		if o == nil {
 			return fmt.Errorf("record %d: no order %q", r.Seq, r.No)
 		}
+		defer l.watch(o)
 		return l.applyToOrder(o, r)
+	case recCode:
+		l.addCode(r)
+	case recPlant:
+		l.plants[r.Plant.Day] = r.Plant
 	case recUser:
 		l.addUser(*r.User)
 	case recBalance:
@@ -248,14 +311,7 @@ func (l *ledger) apply(r *record) error {
 		}
 		u.Balance = r.User.Balance
 	case recAttempt, recDrop:
-		n := l.notes[r.Note.ID]
-		if n == nil {
-			return fmt.Errorf("record %d: no notification %q", r.Seq, r.Note.ID)
-		}
-		n.State, n.Due, n.Step = r.Note.State, r.Note.Due, r.Note.Step
-		if r.Attempt != nil {
-			n.attempts = append(n.attempts, *r.Attempt)
-		}
+		return l.applyToNote(r)
 	case recReset:
 		seq := l.seq
 		*l = *newLedger()
@@ -267,12 +323,25 @@ func (l *ledger) apply(r *record) error {
 	return nil
 }
 
-func (l *ledger) addOrder(r *record) {
+// addOrder adds an order: one with a prepay_id, or one taken with a payment
+// code, which may be paid at once.
+func (l *ledger) addOrder(r *record) error {
 	o := *r.Order
-	o.prepays = []prepay{*r.Prepay}
+	o.failed = o.Fails
 	l.orders[o.No] = &o
 	l.recent = append(l.recent, &o)
-	l.prepays[r.Prepay.ID] = &o
+	if r.Prepay != nil {
+		o.prepays = []prepay{*r.Prepay}
+		l.prepays[r.Prepay.ID] = &o
+	}
+	if c := l.codes[o.Code]; c != nil {
+		c.used = true
+	}
+	defer l.watch(&o)
+	if r.Payment != nil {
+		return l.settle(&o, r)
+	}
+	return nil
 }
 
 func (l *ledger) applyToOrder(o *order, r *record) error {
@@ -284,17 +353,63 @@ func (l *ledger) applyToOrder(o *order, r *record) error {
 	case recClose:
 		o.closed = r.At
 	case recPay:
-		p, n := *r.Payment, *r.Note
-		u := l.userByID(p.User)
-		if u == nil {
-			return fmt.Errorf("record %d: no user %q", r.Seq, p.User)
-		}
-		u.Balance -= o.Total
-		o.payment = &p
-		l.byTxn[p.TransactionID] = o
-		o.notes = append(o.notes, &n)
-		l.notes[n.ID] = &n
-		l.noted = append(l.noted, &n)
+		return l.settle(o, r)
+	case recFail:
+		o.failed = r.Why
+	case recRecall:
+		o.recalled = true
+	case recReverse:
+		l.reverse(o, r)
+	case recRefund:
+		l.addRefund(o, r)
+	case recRefundEnd:
+		return l.endRefund(o, r)
 	}
 	return nil
+}
+
+// settle moves the money of a payment.
+func (l *ledger) settle(o *order, r *record) error {
+	p := *r.Payment
+	u := l.userByID(p.User)
+	if u == nil {
+		return fmt.Errorf("record %d: no user %q", r.Seq, p.User)
+	}
+	u.Balance -= o.Total
+	o.payment = &p
+	l.byTxn[p.TransactionID] = o
+	l.addNote(o, r.Note)
+	return nil
+}
+
+// addNote keeps a notification of an order; nil: the order has none.
+func (l *ledger) addNote(o *order, note *notification) {
+	if note == nil {
+		return
+	}
+	n := *note
+	o.notes = append(o.notes, &n)
+	l.notes[n.ID] = &n
+	l.noted = append(l.noted, &n)
+}
+
+func (l *ledger) applyToNote(r *record) error {
+	n := l.notes[r.Note.ID]
+	if n == nil {
+		return fmt.Errorf("record %d: no notification %q", r.Seq, r.Note.ID)
+	}
+	n.State, n.Due, n.Step = r.Note.State, r.Note.Due, r.Note.Step
+	if r.Attempt != nil {
+		n.attempts = append(n.attempts, *r.Attempt)
+	}
+	return nil
+}
+
+// watch keeps the list of orders that change by themselves.
+func (l *ledger) watch(o *order) {
+	if o.ripeAt().IsZero() {
+		delete(l.unripe, o.No)
+	} else {
+		l.unripe[o.No] = o
+	}
 }

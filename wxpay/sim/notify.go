@@ -29,13 +29,14 @@ const (
 
 // notification is one message to the shop with all its attempts.
 type notification struct {
-	ID    string    `json:"id"` // "n1"
-	Kind  string    `json:"kind,omitempty"`
-	No    string    `json:"no,omitempty"` // out_trade_no
-	URL   string    `json:"url,omitempty"`
-	State string    `json:"state"`
-	Due   time.Time `json:"due"`            // next attempt, when pending; business time
-	Step  int       `json:"step,omitempty"` // attempts of the ladder so far
+	ID     string    `json:"id"` // "n1"
+	Kind   string    `json:"kind,omitempty"`
+	No     string    `json:"no,omitempty"`     // out_trade_no
+	Refund string    `json:"refund,omitempty"` // out_refund_no
+	URL    string    `json:"url,omitempty"`
+	State  string    `json:"state"`
+	Due    time.Time `json:"due"`            // next attempt, when pending; business time
+	Step   int       `json:"step,omitempty"` // attempts of the ladder so far
 
 	attempts []attempt
 	inFlight bool
@@ -53,6 +54,14 @@ type attempt struct {
 	Took           time.Duration     `json:"took"`
 
 	seq int64 // its entry in the timeline
+}
+
+// word is what people call it.
+func (n *notification) word() string {
+	if n.Refund != "" {
+		return "退款通知"
+	}
+	return "付款通知"
 }
 
 // after returns the notification as it stands after an attempt; onLadder says
@@ -76,7 +85,8 @@ func (n *notification) after(ok, onLadder bool) notification {
 type planned struct {
 	at    time.Time
 	note  *notification
-	extra bool // a duplicate, outside the ladder
+	extra bool   // a duplicate, outside the ladder
+	ripe  *order // instead of a note: an order on which something falls due
 }
 
 // plan is the queue of deliveries, the earliest first. Entries that were
@@ -142,6 +152,9 @@ func (s *Sim) resume() {
 			s.schedule(n)
 		}
 	}
+	for _, o := range s.ledger.unripe {
+		s.planRipe(o)
+	}
 }
 
 // maxDeliveries is how many notifications may be under way at once, so that a
@@ -157,7 +170,9 @@ func (s *Sim) deliverLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		due, next := s.plan.due(s.clock.Now())
 		for _, e := range due {
-			if s.start(e) {
+			if e.ripe != nil {
+				s.ripenPlanned(e.ripe)
+			} else if s.start(e) {
 				under.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
@@ -227,7 +242,7 @@ func (s *Sim) attempt(ctx context.Context, n *notification, onLadder bool) (atte
 		s.log.Error("journal broke", "err", err)
 		return attempt{}, err
 	}
-	msg, err := s.paymentMessage(n)
+	msg, err := s.noteMessage(n)
 	if err != nil {
 		return attempt{}, err
 	}
@@ -297,14 +312,13 @@ func (s *Sim) drop(id string) (notificationJSON, error) {
 	return s.notificationView(n), nil
 }
 
-// newNotification prepares the notification of a payment.
-func (s *Sim) newNotification(o *order, now time.Time) *notification {
+// newNotification prepares a notification that goes out at a time. s.mu is held.
+func (s *Sim) newNotification(kind, no, url string, at time.Time) *notification {
 	n := &notification{
-		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: "payment", No: o.No, URL: o.NotifyURL,
-		State: notePending, Due: now,
+		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: kind, No: no, URL: url, State: notePending, Due: at,
 	}
-	if s.faultFires(faultNotifyDelay, o.No) {
-		n.Due = now.Add(s.faults.delay())
+	if s.faultFires(faultNotifyDelay, no) {
+		n.Due = at.Add(s.faults.delay())
 	}
 	return n
 }

@@ -35,6 +35,7 @@ const (
 	failUTF8     = protocolFail("请使用UTF-8编码格式")
 	failMissing  = protocolFail("缺少参数")
 	failMismatch = protocolFail("appid和mch_id不匹配")
+	failSub      = protocolFail("sub_mch_id与sub_appid不匹配")
 	failSign     = protocolFail("签名错误")
 	failSystem   = protocolFail("system error")
 	failIP       = protocolFail("invalid spbill_create_ip")
@@ -94,11 +95,16 @@ func v2Fail(msg protocolFail) []byte {
 
 // v2Refusal is the second layer, in WeChat's order.
 func (s *Sim) v2Refusal(q v2Request, e businessFail) []byte {
-	list := []field{
-		{"return_code", "SUCCESS"}, {"return_msg", "OK"}, {"appid", q.in["appid"]}, {"mch_id", q.in["mch_id"]},
+	list := []field{{"return_code", "SUCCESS"}, {"return_msg", "OK"}, {"appid", q.in["appid"]}, {"mch_id", q.in["mch_id"]}}
+	for _, name := range subNames {
+		if q.in[name] != "" {
+			list = append(list, field{name, q.in[name]})
+		}
+	}
+	list = append(list, []field{
 		{"nonce_str", pick(s.draw("refusal"), alphanum, 16)}, {"sign", ""},
 		{"result_code", "FAIL"}, {"err_code", e.code}, {"err_code_des", e.text},
-	}
+	}...)
 	fields := map[string]string{}
 	for _, f := range list {
 		fields[f.name] = f.value
@@ -111,14 +117,19 @@ func (s *Sim) v2Refusal(q v2Request, e businessFail) []byte {
 	return writeXML(list, nil)
 }
 
+// subNames are what a service provider's answers echo.
+var subNames = []string{"sub_appid", "sub_mch_id"}
+
 // v2Success signs a yes.
 func (s *Sim) v2Success(q v2Request, fields map[string]string) []byte {
 	r := s.draw("answer")
 	fields["return_code"], fields["return_msg"], fields["result_code"] = "SUCCESS", "OK", "SUCCESS"
 	fields["appid"], fields["mch_id"] = q.in["appid"], q.in["mch_id"]
 	fields["nonce_str"] = pick(r, alphanum, 16)
-	if sub := q.in["sub_mch_id"]; sub != "" {
-		fields["sub_mch_id"] = sub
+	for _, name := range subNames {
+		if q.in[name] != "" {
+			fields[name] = q.in[name]
+		}
 	}
 	return shuffled(fields, s.ids.view().APIKey, q.alg, r)
 }
@@ -180,6 +191,8 @@ func (s *Sim) checkAccount(q v2Request) (v2Request, error) {
 		return q, failFormat("nonce_str")
 	case sub != "" && sub != id.SubMchID:
 		return q, failFormat("sub_mch_id")
+	case q.in["sub_appid"] != "" && (sub == "" || q.in["sub_appid"] != id.AppID && q.in["sub_appid"] != id.MiniAppID):
+		return q, failSub
 	}
 	return q, nil
 }

@@ -18,6 +18,7 @@ var (
 	errOrderClosed = businessFail{"ORDERCLOSED", "订单已关闭"}
 	errNoUsed      = businessFail{"OUT_TRADE_NO_USED", "201 商户订单号重复"}
 	errOpenID      = businessFail{"PARAM_ERROR", "appid和openid不匹配"}
+	errSubOpenID   = businessFail{"PARAM_ERROR", "sub_appid和sub_openid不匹配"}
 )
 
 const (
@@ -46,6 +47,9 @@ var forms = map[string]*regexp.Regexp{
 
 // unifiedOrder places an order, or the same order again.
 func (s *Sim) unifiedOrder(q v2Request) (map[string]string, string, error) {
+	if err := checkUnified(q.in); err != nil {
+		return nil, "", err
+	}
 	o, expires, err := readOrder(q)
 	if err != nil {
 		return nil, "", err
@@ -75,24 +79,38 @@ func (s *Sim) mwebURL(o *order, prepayID string) string {
 	return s.opts.BaseURL + "/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + prepayID + "&package=" + o.MWebPackage
 }
 
-// readOrder checks presence, then form, of an order's fields. It also returns
-// the moment that time_expire names, or zero.
-func readOrder(q v2Request) (*order, time.Time, error) {
-	in := q.in
+// checkUnified checks what unifiedorder needs beyond the fields of every order.
+func checkUnified(in map[string]string) error {
 	need := []string{"body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type"}
 	switch in["trade_type"] {
 	case "JSAPI":
 		if in["openid"] == "" && in["sub_openid"] == "" {
-			return nil, time.Time{}, failMissing
+			return failMissing
 		}
 	case "MWEB":
 		need = append(need, "scene_info")
 	}
+	if in["sub_openid"] != "" {
+		need = append(need, "sub_appid", "sub_mch_id")
+	}
 	for _, name := range need {
 		if in[name] == "" {
-			return nil, time.Time{}, failMissing
+			return failMissing
 		}
 	}
+	if err := checkForms(in); err != nil {
+		return err
+	}
+	if !plainURL(in["notify_url"]) {
+		return failFormat("notify_url")
+	}
+	return nil
+}
+
+// readOrder reads an order whose fields are all there. It also returns the
+// moment that time_expire names, or zero.
+func readOrder(q v2Request) (*order, time.Time, error) {
+	in := q.in
 	if err := checkForms(in); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -108,10 +126,10 @@ func readOrder(q v2Request) (*order, time.Time, error) {
 		return nil, time.Time{}, failFormat("time_start")
 	}
 	return &order{
-		No: in["out_trade_no"], AppID: in["appid"], MchID: in["mch_id"], SubMchID: in["sub_mch_id"],
-		TradeType: in["trade_type"], OpenID: in["openid"], Body: in["body"], Detail: in["detail"],
+		No: in["out_trade_no"], AppID: in["appid"], MchID: in["mch_id"], SubMchID: in["sub_mch_id"], SubAppID: in["sub_appid"],
+		TradeType: in["trade_type"], OpenID: in["openid"], SubOpenID: in["sub_openid"], Body: in["body"], Detail: in["detail"],
 		Attach: in["attach"], DeviceInfo: in["device_info"], Total: total, NotifyURL: in["notify_url"],
-		SignType: q.alg, Expire: in["time_expire"],
+		SignType: q.alg, Expire: in["time_expire"], IP: in["spbill_create_ip"],
 	}, expires, nil
 }
 
@@ -130,9 +148,6 @@ func checkForms(in map[string]string) error {
 	}
 	if ip, err := netip.ParseAddr(in["spbill_create_ip"]); err != nil || ip.Zone() != "" || ip.Is4In6() {
 		return failIP
-	}
-	if !plainURL(in["notify_url"]) {
-		return failFormat("notify_url")
 	}
 	return nil
 }
@@ -169,6 +184,8 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 	known := s.ledger.orders[o.No]
 	if known != nil {
 		switch {
+		case !known.reversed.IsZero():
+			return prepay{}, errOrderClosed
 		case known.payment != nil:
 			return prepay{}, errOrderPaid
 		case !known.closed.IsZero():
@@ -176,8 +193,8 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 		case !sameOrder(known, o):
 			return prepay{}, errNoUsed
 		}
-	} else if o.TradeType == "JSAPI" && s.ledger.user(o.AppID, o.OpenID) == nil {
-		return prepay{}, errOpenID
+	} else if err := s.checkPayer(o); err != nil {
+		return prepay{}, err
 	}
 	if !expires.IsZero() && expires.Sub(s.opts.Now()) < minExpiry {
 		return prepay{}, failExpire
@@ -189,6 +206,19 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 	}
 	s.completeOrder(o, expires, now)
 	return p, s.commitOrder(&record{Kind: recOrder, Order: o, Prepay: &p})
+}
+
+// checkPayer checks that the payer of a JSAPI order exists under its appid. s.mu is held.
+func (s *Sim) checkPayer(o *order) error {
+	switch {
+	case o.TradeType != "JSAPI":
+		return nil
+	case o.OpenID != "" && s.ledger.user(o.AppID, o.OpenID) == nil:
+		return errOpenID
+	case o.SubOpenID != "" && s.ledger.user(o.SubAppID, o.SubOpenID) == nil:
+		return errSubOpenID
+	}
+	return nil
 }
 
 // completeOrder adds what WeChat decides about a new order.
@@ -229,7 +259,7 @@ func (s *Sim) commitOrder(r *record) error {
 // spbill_create_ip and time_start change in every honest repetition and do
 // not count; everything that the payer or the merchant would notice does.
 func sameOrder(a, b *order) bool {
-	return a.AppID == b.AppID && a.MchID == b.MchID && a.SubMchID == b.SubMchID &&
-		a.TradeType == b.TradeType && a.OpenID == b.OpenID && a.Body == b.Body && a.Detail == b.Detail &&
+	return a.AppID == b.AppID && a.MchID == b.MchID && a.SubMchID == b.SubMchID && a.SubAppID == b.SubAppID &&
+		a.TradeType == b.TradeType && a.OpenID == b.OpenID && a.SubOpenID == b.SubOpenID && a.Code == b.Code && a.Body == b.Body && a.Detail == b.Detail &&
 		a.Attach == b.Attach && a.Total == b.Total && a.NotifyURL == b.NotifyURL && a.Expire == b.Expire
 }

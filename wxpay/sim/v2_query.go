@@ -25,12 +25,10 @@ func (s *Sim) orderQuery(q v2Request) (map[string]string, string, error) {
 		return nil, "", errBadTxn
 	}
 	s.mu.Lock()
-	o := s.ledger.orders[no]
-	if txn != "" {
-		o = s.ledger.byTxn[txn]
-	}
+	o := s.askedOrder(q)
 	var fields map[string]string
 	if o != nil {
+		s.ripen(o, s.clock.Now())
 		fields = queryFields(o)
 	}
 	s.mu.Unlock()
@@ -47,6 +45,11 @@ func queryFields(o *order) map[string]string {
 	if o.payment != nil {
 		f = paymentFields(o, o.payment)
 		f["device_info"], f["attach"] = o.DeviceInfo, o.Attach // empty elements, as in real answers
+	} else if o.byCode() {
+		f["attach"] = ""
+	}
+	if o.SubAppID != "" {
+		f["sub_appid"] = o.SubAppID
 	}
 	f["trade_state"], f["trade_state_desc"] = o.state(), o.stateDesc()
 	return f
@@ -59,7 +62,7 @@ func (s *Sim) closeOrder(q v2Request) (map[string]string, string, error) {
 		return nil, "", failMissing
 	}
 	s.mu.Lock()
-	err := s.closeLocked(no)
+	err := s.closeLocked(q)
 	s.mu.Unlock()
 	if err != nil {
 		return nil, "", err
@@ -67,15 +70,18 @@ func (s *Sim) closeOrder(q v2Request) (map[string]string, string, error) {
 	return map[string]string{"result_msg": "OK", "sub_mch_id": q.in["sub_mch_id"]}, no, s.journal.sync()
 }
 
-func (s *Sim) closeLocked(no string) error {
+func (s *Sim) closeLocked(q v2Request) error {
+	no := q.in["out_trade_no"]
 	o := s.ledger.orders[no]
-	switch {
-	case o == nil:
+	if o == nil || o.SubMchID != q.in["sub_mch_id"] {
 		return errNoOrder
+	}
+	s.ripen(o, s.clock.Now())
+	switch {
+	case !o.closed.IsZero(), !o.reversed.IsZero():
+		return errCloseClosed
 	case o.payment != nil:
 		return errClosePaid
-	case !o.closed.IsZero():
-		return errCloseClosed
 	}
 	if err := s.commitOrder(&record{Kind: recClose, No: no}); err != nil {
 		return err

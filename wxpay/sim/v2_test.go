@@ -295,7 +295,7 @@ func TestQueryFields(t *testing.T) {
 	if got := w.state("query00002"); got != "CLOSED" {
 		t.Errorf("closed order is %s", got)
 	}
-	w.sim.ledger.orders["query00001"].refunds = []refund{{OutRefundNo: "R1", Amount: 1}}
+	w.sim.ledger.orders["query00001"].refunds = []*refund{{OutRefundNo: "R1", Amount: 1}}
 	if got := w.state("query00001"); got != "REFUND" {
 		t.Errorf("partly refunded order is %s, want REFUND", got)
 	}

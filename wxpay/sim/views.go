@@ -49,7 +49,7 @@ func (s *Sim) transactionView(o *order) transactionJSON {
 		v.TransactionID, v.PaidAt, v.OpenID = &p.TransactionID, stamp(p.At), p.OpenID
 	}
 	for _, r := range o.refunds {
-		v.Refunds = append(v.Refunds, refundJSON{r.OutRefundNo, r.RefundID, r.Amount, r.State, stamp(r.Created), stamp(r.Success)})
+		v.Refunds = append(v.Refunds, refundView(r))
 	}
 	for _, n := range o.notes {
 		v.Notifications = append(v.Notifications, n.ID)
@@ -61,6 +61,7 @@ func (s *Sim) transactionView(o *order) transactionJSON {
 func (s *Sim) transactionViews(limit int) []transactionJSON {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ripenAll()
 	out := []transactionJSON{}
 	for i := len(s.ledger.recent) - 1; i >= 0 && len(out) < limit; i-- {
 		out = append(out, s.transactionView(s.ledger.recent[i]))
