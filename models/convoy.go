@@ -248,7 +248,7 @@ func (c *convoy) build(x *placing) (err error) {
 	}
 	o := &Order{
 		ID: c.lastOrder + 1, No: c.tx.number("", c.now), UserID: x.n.UserID, FormToken: x.n.FormToken, State: Unpaid, Receiver: x.n.Receiver, Note: x.n.Note,
-		CreatedAt: At(c.now), ExpiresAt: At(c.now.Add(x.n.Expire)),
+		CreatedAt: At(c.now), ExpiresAt: At(c.now.Add(x.n.Expire)), Source: x.n.Source,
 	}
 	if o.Items, err = c.pick(lines, o.ID); err != nil {
 		return err

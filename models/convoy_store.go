@@ -13,7 +13,7 @@ const maxArgs = 256
 // store writes all orders of the convoy.
 func (c *convoy) store() error {
 	for _, step := range []func() error{
-		c.storeOrders, c.storePayments, c.storeItems, c.takeStock, c.storeEvents, c.emptyCarts,
+		c.storeOrders, c.storeSources, c.storePayments, c.storeItems, c.takeStock, c.storeEvents, c.emptyCarts,
 	} {
 		if err := step(); err != nil {
 			c.tx.broken = err
@@ -59,6 +59,19 @@ func (c *convoy) storeOrders() error {
 }
 
 // storePayments takes what the attempts of most callers share out of the rows.
+// storeSources marks the few orders that do not come from the shop's pages.
+func (c *convoy) storeSources() error {
+	for _, x := range c.placed {
+		if x.o.Source == FromWeb {
+			continue
+		}
+		if _, err := c.tx.exec(`UPDATE orders SET source = ? WHERE id = ?`, x.o.Source, x.o.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *convoy) storePayments() error {
 	var kinds, shared, rows []any
 	for _, x := range c.placed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -253,7 +254,7 @@ func (s *Store) EndPayment(ctx context.Context, paymentID int64, to PayState, ac
 			return err
 		}
 		now := s.time()
-		if p.State == PayCreated || p.State == PayPrepaid {
+		if slices.Contains(payMoves[p.State], to) {
 			if to == PayFailed {
 				p.LastError = note
 			}
@@ -275,7 +276,7 @@ func (s *Store) EndPayment(ctx context.Context, paymentID int64, to PayState, ac
 func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, lastError string, msgs []Message) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		_, err := tx.exec(`UPDATE payments SET next_query_at = ?, queries = queries + 1, last_error = ?
-			WHERE id = ? AND state IN ('created', 'prepaid')`, At(next), lastError, paymentID)
+			WHERE id = ? AND state IN ('created', 'prepaid', 'reversing')`, At(next), lastError, paymentID)
 		if err != nil {
 			return err
 		}
@@ -290,7 +291,7 @@ func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, l
 // Ordered by state first, as the index is: the two states are few rows each,
 // and everything due is asked about within a round or two.
 const dueQueries = `SELECT ` + paymentCols + ` FROM payments
-	WHERE state IN ('created', 'prepaid') AND next_query_at <= ? ORDER BY state, next_query_at LIMIT ?`
+	WHERE state IN ('created', 'prepaid', 'reversing') AND next_query_at <= ? ORDER BY state, next_query_at LIMIT ?`
 
 // DueQueries are open attempts whose next query has come, the longest due
 // first; also those of an order that was paid by another attempt, because
@@ -308,7 +309,7 @@ func (s *Store) WakeQueries(ctx context.Context) (int64, error) {
 	var n int64
 	err := s.write(ctx, func(tx *Tx) error {
 		now := s.time()
-		res, err := tx.exec(`UPDATE payments SET next_query_at = ? WHERE state IN ('created', 'prepaid') AND next_query_at > ?`, now, now)
+		res, err := tx.exec(`UPDATE payments SET next_query_at = ? WHERE state IN ('created', 'prepaid', 'reversing') AND next_query_at > ?`, now, now)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type NewOrder struct {
 	DeliveryFee Fen
 	FreeFrom    Fen // goods from here on are delivered free; 0: never
 	Expire      time.Duration
+	Source      Source
 	Payment     *NewPayment // the first attempt, made in the same transaction; nil: later
 }
 

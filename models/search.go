@@ -101,7 +101,9 @@ func (s *Store) Dossier(ctx context.Context, no string) (*Dossier, error) {
 		return nil, err
 	}
 	d := &Dossier{Order: o}
-	if d.User, err = s.User(ctx, o.UserID); err != nil {
+	if o.Source == FromCounter {
+		d.User = &User{ID: o.UserID}
+	} else if d.User, err = s.User(ctx, o.UserID); err != nil {
 		return nil, err
 	}
 	for _, list := range []any{&d.Payments, &d.Refunds, &d.Events, &d.Misfits} {

@@ -125,8 +125,12 @@ func (tx *Tx) pay(o *Order, p *Payment, f PaidFact, now Time, kind string) error
 		return err
 	}
 	o.PaidAt = p.PaidAt
-	return tx.transition(o, Paid, Event{At: now, Actor: f.Actor, Kind: kind, Amount: p.Total,
+	err := tx.transition(o, Paid, Event{At: now, Actor: f.Actor, Kind: kind, Amount: p.Total,
 		OutTradeNo: p.OutTradeNo, TransactionID: f.TransactionID})
+	if err == nil && o.Source == FromCounter {
+		err = tx.handOver(o, now)
+	}
+	return err
 }
 
 // owe marks the attempt as paid and promises its money back.

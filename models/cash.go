@@ -1,0 +1,135 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// NewSale is money taken at the cash desk, for goods that are handed over.
+type NewSale struct {
+	StaffID  int64
+	Token    string // of the form: a scanner that fires twice sells once
+	Amount   Fen
+	Title    string // what the payer reads
+	CodeTail string // the end of the payment code, for people
+	Expire   time.Duration
+	Payment  NewPayment
+}
+
+// counterUser owns the orders of a cash desk. It is below zero, so that no
+// shopper and no visitor without a sign-in has it.
+func counterUser(staffID int64) int64 { return -staffID }
+
+// CreateSale makes an order and its attempt before WeChat is asked. A Token
+// that was used gives the first sale and repeated = true.
+func (s *Store) CreateSale(ctx context.Context, n NewSale) (o *Order, p *Payment, repeated bool, err error) {
+	if n.StaffID <= 0 || n.Token == "" || n.Amount <= 0 || n.Amount > maxTotal {
+		return nil, nil, false, &InputError{"amount", "must be between 0.01 and 100000.00"}
+	}
+	err = s.write(ctx, func(tx *Tx) error {
+		now := s.now()
+		var id int64
+		err := tx.row(`SELECT id FROM orders WHERE user_id = ? AND form_token = ?`, counterUser(n.StaffID), n.Token).Scan(&id)
+		if err == nil {
+			repeated = true
+			o, p, err = tx.placedBefore(id)
+			return err
+		}
+		if told(err) != ErrNotFound {
+			return err
+		}
+		o, p, err = tx.sell(n, now)
+		return err
+	})
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("create sale: %w", err)
+	}
+	return o, p, repeated, nil
+}
+
+func (tx *Tx) sell(n NewSale, now time.Time) (*Order, *Payment, error) {
+	o := &Order{UserID: counterUser(n.StaffID), FormToken: n.Token, State: Unpaid, GoodsTotal: n.Amount, Total: n.Amount,
+		CreatedAt: At(now), ExpiresAt: At(now.Add(n.Expire)), Source: FromCounter}
+	err := fresh(func() (err error) {
+		o.No = tx.number("", now)
+		o.ID, err = tx.insert(`INSERT INTO orders(no, user_id, form_token, state, goods_total, delivery_fee, total, name, phone, province, city, district, street,
+			note, created_at, expires_at, extended, close_reason, revived, carrier, tracking_no, source)
+			VALUES(?, ?, ?, 'unpaid', ?, 0, ?, '', '', '', '', '', '', '', ?, ?, 0, '', 0, '', '', ?)`,
+			o.No, o.UserID, o.FormToken, o.GoodsTotal, o.Total, o.CreatedAt, o.ExpiresAt, o.Source)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = tx.exec(`INSERT INTO order_items(order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)
+		VALUES(?, 0, '', ?, ?, '', '', '', ?, 1)`, o.ID, n.Title, n.Title, o.Total)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := tx.event(Event{OrderID: o.ID, At: o.CreatedAt, Actor: "staff", Kind: "placed", To: string(Unpaid), Amount: o.Total}); err != nil {
+		return nil, nil, err
+	}
+	p, err := tx.attempt(o, n.Payment, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.CodeTail = n.CodeTail
+	_, err = tx.exec(`UPDATE payments SET code_tail = ? WHERE id = ?`, p.CodeTail, p.ID)
+	return o, p, err
+}
+
+// handOver finishes an order of the cash desk in the transaction that paid it:
+// the goods changed hands at the counter.
+func (tx *Tx) handOver(o *Order, now Time) error {
+	o.ShippedAt, o.Carrier = now, "counter"
+	if err := tx.transition(o, Shipped, Event{At: now, Actor: "system", Kind: "handed-over"}); err != nil {
+		return err
+	}
+	o.DoneAt = now
+	return tx.transition(o, Done, Event{At: now, Actor: "system", Kind: "done"})
+}
+
+// Reversing marks an attempt of the cash desk that got no answer in time and
+// is being taken back; it stays live and is looked at by the loop until WeChat
+// has confirmed. Marked or ended already: nil.
+func (s *Store) Reversing(ctx context.Context, paymentID int64, actor, note string) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		p, err := tx.paymentForWrite(`id = ?`, paymentID)
+		if err != nil || p.State != PayCreated {
+			return err
+		}
+		now := s.time()
+		p.NextQueryAt = now
+		return tx.move(p, PayReversing, &Event{At: now, Actor: actor, Kind: "reversing", Amount: p.Total, Note: note})
+	})
+	if err != nil {
+		return fmt.Errorf("reversing: %w", err)
+	}
+	return nil
+}
+
+// Sales are the cash desk's orders since a moment, newest first, each with its
+// attempt.
+func (s *Store) Sales(ctx context.Context, since time.Time, limit int) ([]Sale, error) {
+	var os []Order
+	err := s.read(ctx).Where("user_id < 0 AND created_at >= ?", At(since)).Order("id DESC").Limit(page(limit)).Find(&os).Error
+	if err != nil {
+		return nil, fmt.Errorf("sales: %w", toldRead(ctx, err))
+	}
+	out := make([]Sale, len(os))
+	for i := range os {
+		ps, err := s.Payments(ctx, os[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Sale{os[i], ps[len(ps)-1]}
+	}
+	return out, nil
+}
+
+// Sale is an order of the cash desk with its one attempt.
+type Sale struct {
+	Order   Order
+	Payment Payment
+}
