@@ -23,6 +23,9 @@ func (s *Service) chase(ctx context.Context, p *models.Payment) error {
 	if err != nil {
 		return err
 	}
+	if o.Source == models.FromCounter {
+		return s.attend(ctx, o, p)
+	}
 	if o.State != models.Unpaid {
 		err := s.endAttempt(ctx, p, "loop")
 		if errors.Is(err, models.ErrBadMove) { // paid too: its refund is due now

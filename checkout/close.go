@@ -74,6 +74,8 @@ func (s *Service) expire(ctx context.Context, o *models.Order) error {
 	late := s.now().Sub(o.ExpiresAt.Time)
 	p, err := s.store.LivePayment(ctx, o.ID)
 	switch {
+	case err == nil && o.Source == models.FromCounter: // being taken back, by its own rules
+		return nil
 	case err == nil:
 		err = s.endAttempt(ctx, p, "loop")
 		if errors.Is(err, models.ErrBadMove) { // paid: settled already

@@ -74,8 +74,13 @@ func (s *Service) newPayment(u *models.User, ch wxpay.TradeType, ip string) mode
 		NotifyURL:  s.cfg.NotifyBase + "/notify/" + string(s.cfg.API) + "/pay",
 		QueryAfter: s.cfg.ChaseAfter, Describe: s.describe,
 	}
-	if u.OpenID != nil {
+	// Only in JSAPI does WeChat want to know who pays: by the openid under the
+	// app that signed the user in, which may be the mini program.
+	if ch == wxpay.JSAPI && u.OpenID != nil {
 		n.OpenID = *u.OpenID
+		if u.AppID != nil {
+			n.AppID = *u.AppID
+		}
 	}
 	return n
 }
@@ -130,13 +135,14 @@ func (s *Service) Pay(ctx context.Context, u *models.User, no string, ch wxpay.T
 const (
 	prepayLife  = 2 * time.Hour
 	prepaySlack = 10 * time.Minute
-	h5Life      = 5 * time.Minute // of an H5 link; renewed a minute before
+	h5Life      = 5 * time.Minute // of an H5 link
+	h5Slack     = time.Minute
 )
 
 // prepay places the frozen attempt at WeChat, again if need be: the same
 // number and the same contents are the same order there.
 func (s *Service) prepay(ctx context.Context, o *models.Order, p *models.Payment) error {
-	if p.State == models.PayPrepaid && p.PrepayUntil.Sub(s.now()) > prepaySlack {
+	if s.ready(p) {
 		return nil
 	}
 	g, err := s.gateway(p)
@@ -185,10 +191,19 @@ func (s *Service) prepayRefused(ctx context.Context, o *models.Order, p *models.
 // asWeChatOrder says the frozen attempt in wxpay's words.
 func asWeChatOrder(p *models.Payment) wxpay.Order {
 	return wxpay.Order{
-		OutTradeNo: p.OutTradeNo, TradeType: wxpay.TradeType(p.Channel), Description: p.Description,
+		OutTradeNo: p.OutTradeNo, TradeType: wxpay.TradeType(p.Channel), Description: p.Description, AppID: p.AppID,
 		Total: int64(p.Total), OpenID: p.OpenID, ClientIP: p.ClientIP, NotifyURL: p.NotifyURL,
 		Start: p.StartAt.Time, Expire: p.ExpireAt.Time, SignType: wxpay.SignType(p.SignType),
 	}
+}
+
+// ready reports whether an attempt can be paid with what WeChat gave us for
+// long enough to do so.
+func (s *Service) ready(p *models.Payment) bool {
+	if p.State != models.PayPrepaid || p.PrepayUntil.Sub(s.now()) <= prepaySlack {
+		return false
+	}
+	return wxpay.TradeType(p.Channel) != wxpay.H5 || p.H5Until.Sub(s.now()) > h5Slack
 }
 
 // PayPage is what the pay page shows. Reading it changes nothing.
@@ -196,6 +211,8 @@ type PayPage struct {
 	Order   *models.Order
 	Payment *models.Payment     // nil: no attempt open
 	Bridge  *wxpay.BridgeParams // nil: press the button to get one
+	CodeURL string              // NATIVE: the text of the QR code
+	H5URL   string              // MWEB: where the button leads
 	Unsure  bool                // WeChat did not answer; the attempt may exist there
 }
 
@@ -215,24 +232,53 @@ func (s *Service) PayPage(ctx context.Context, u *models.User, no string) (*PayP
 		return nil, err
 	}
 	page.Payment, page.Unsure = p, p.State == models.PayCreated && p.LastError != ""
-	if !s.payable(o, p, u) {
+	if o.State != models.Unpaid || !s.now().Before(o.ExpiresAt.Time) || !s.ready(p) {
 		return page, nil
+	}
+	switch wxpay.TradeType(p.Channel) {
+	case wxpay.Native:
+		page.CodeURL = p.CodeURL
+	case wxpay.H5:
+		page.H5URL = p.H5URL
+	case wxpay.JSAPI:
+		if u.OpenID != nil && *u.OpenID == p.OpenID {
+			page.Bridge, err = s.bridge(p)
+		}
+	}
+	return page, err
+}
+
+// bridge signs what the page or the mini program hands to WeChat.
+func (s *Service) bridge(p *models.Payment) (*wxpay.BridgeParams, error) {
+	g, err := s.gateway(p)
+	if err != nil {
+		return nil, err
+	}
+	b, err := g.BridgeFor(p.AppID, p.PrepayID, wxpay.SignType(p.SignType), s.now())
+	if err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// AppParams are what the SDK in an app is called with, for an order of u whose
+// open attempt is of the app channel.
+func (s *Service) AppParams(ctx context.Context, u *models.User, no string) (*wxpay.AppParams, error) {
+	page, err := s.PayPage(ctx, u, no)
+	if err != nil {
+		return nil, err
+	}
+	p := page.Payment
+	if p == nil || !s.ready(p) || wxpay.TradeType(p.Channel) != wxpay.App {
+		return nil, fmt.Errorf("app parameters of %s: no open attempt: %w", no, models.ErrBadMove)
 	}
 	g, err := s.gateway(p)
 	if err != nil {
 		return nil, err
 	}
-	b, err := g.Bridge(p.PrepayID, wxpay.SignType(p.SignType), s.now())
+	x, err := g.App(p.AppID, p.PrepayID, wxpay.SignType(p.SignType), s.now())
 	if err != nil {
 		return nil, err
 	}
-	page.Bridge = &b
-	return page, nil
-}
-
-func (s *Service) payable(o *models.Order, p *models.Payment, u *models.User) bool {
-	now := s.now()
-	return o.State == models.Unpaid && now.Before(o.ExpiresAt.Time) &&
-		p.State == models.PayPrepaid && p.PrepayUntil.Sub(now) > prepaySlack &&
-		wxpay.TradeType(p.Channel) == wxpay.JSAPI && u.OpenID != nil && *u.OpenID == p.OpenID
+	return &x, nil
 }

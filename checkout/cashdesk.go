@@ -1,0 +1,207 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"wxshop/models"
+	"wxshop/wxpay"
+)
+
+// The cash desk takes money from somebody who stands in front of it. There is
+// no notification: the answer comes at once, by query, or not at all; and an
+// attempt without an answer is taken back, so that nobody leaves with goods or
+// without money unnoticed (WeChat Pay v2, payment code).
+const (
+	saleLife    = 10 * time.Minute // an unpaid sale is closed then, if all else failed
+	askAfter    = 5 * time.Second  // of no answer
+	askEvery    = 10 * time.Second // while the payer types the password
+	reverseFrom = 45 * time.Second // WeChat gives up itself then
+)
+
+// paymentCode is what a payer's screen shows: 18 digits, 10 to 15 first.
+var paymentCode = regexp.MustCompile(`^1[0-5][0-9]{16}$`)
+
+// ErrNoPaymentCode says that what was scanned is not a payment code.
+var ErrNoPaymentCode = errors.New("not a payment code of WeChat: 18 digits that begin with 10 to 15")
+
+// ErrNoCashDesk says that the configured API has no payment codes.
+var ErrNoCashDesk = errors.New("the cash desk needs pay.api v2")
+
+// SaleRequest is one scan at the cash desk.
+type SaleRequest struct {
+	StaffID  int64
+	Token    string // of the form: a scanner that fires twice charges once
+	Amount   models.Fen
+	Code     string // the payment code; or the face code, with OpenID
+	OpenID   string // of the payer, for a face code only
+	Face     bool
+	ClientIP string
+}
+
+// Sell charges a payment code or a face code. The sale stands whatever comes:
+// paid, failed, or open, and then Attend and the loop see to its end.
+func (s *Service) Sell(ctx context.Context, q SaleRequest) (*models.Order, error) {
+	desk, ok := s.gates[s.cfg.API].(wxpay.CashDesk)
+	if !ok {
+		return nil, ErrNoCashDesk
+	}
+	if !q.Face && !paymentCode.MatchString(q.Code) || q.Face && q.Code == "" {
+		return nil, ErrNoPaymentCode
+	}
+	ctx, cancel := outlive(ctx, placing)
+	defer cancel()
+	o, p, repeated, err := s.store.CreateSale(ctx, s.sale(q))
+	if err != nil || repeated {
+		return o, err
+	}
+	s.count("sale.made")
+	call, trail := withTrail(ctx)
+	w := asWeChatOrder(p)
+	w.NotifyURL = ""
+	var t wxpay.Transaction
+	if q.Face {
+		t, err = desk.Facepay(call, w, q.Code)
+	} else {
+		t, err = desk.Micropay(call, w, q.Code)
+	}
+	return o, s.sold(ctx, p, t, err, trail.take())
+}
+
+// sale freezes what is charged. The code itself is not kept: it is good once
+// and for a minute, and is never sent again.
+func (s *Service) sale(q SaleRequest) models.NewSale {
+	n := models.NewPayment{
+		API: string(s.cfg.API), Channel: string(wxpay.Micropay), SignType: string(s.cfg.SignType), AppID: s.cfg.AppID,
+		MchID: s.cfg.MchID, Currency: "CNY", ClientIP: q.ClientIP, QueryAfter: askAfter, Describe: s.describe,
+	}
+	tail := q.Code
+	if q.Face {
+		n.Channel, n.OpenID, tail = string(wxpay.Facepay), q.OpenID, ""
+	}
+	return models.NewSale{
+		StaffID: q.StaffID, Token: q.Token, Amount: q.Amount, Title: "到店付款", CodeTail: tail[max(0, len(tail)-4):],
+		Expire: saleLife, Payment: n,
+	}
+}
+
+// sold applies the answer to a charge.
+func (s *Service) sold(ctx context.Context, p *models.Payment, t wxpay.Transaction, err error, msgs []models.Message) error {
+	switch {
+	case err == nil:
+		_, err := s.Settle(ctx, t, "query", msgs)
+		return err
+	case errors.Is(err, wxpay.ErrUserPaying):
+		return s.store.Postpone(ctx, p.ID, s.now().Add(askEvery), "", msgs)
+	case wxpay.IsUnknown(err):
+		s.log.Warn("charge not answered", "op", "micropay", "err", err)
+		return s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), err.Error(), msgs)
+	}
+	s.count("sale.refused")
+	if end := s.store.EndPayment(ctx, p.ID, models.PayFailed, "query", err.Error(), msgs); end != nil {
+		return end
+	}
+	return s.store.CloseOrder(ctx, p.OrderID, models.ByMerchant, "system", "")
+}
+
+// Attend looks after one open sale: ask, and when 45 s have passed take it
+// back. The cash desk's page calls it while it waits, the loop otherwise.
+func (s *Service) Attend(ctx context.Context, no string) error {
+	ctx, cancel := outlive(ctx, 2*asking)
+	defer cancel()
+	o, err := s.store.AnyOrder(ctx, no)
+	if err != nil {
+		return err
+	}
+	p, err := s.store.LivePayment(ctx, o.ID)
+	if errors.Is(err, models.ErrNotFound) || err == nil && s.now().Before(p.NextQueryAt.Time) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.attend(ctx, o, p)
+}
+
+func (s *Service) attend(ctx context.Context, o *models.Order, p *models.Payment) error {
+	if p.State == models.PayReversing {
+		return s.reverse(ctx, o, p)
+	}
+	found, err := s.sync(ctx, p, "query")
+	if err == nil && (found == FoundPaid || found == FoundDead) {
+		return s.closeSale(ctx, o, found)
+	}
+	if s.now().Sub(p.CreatedAt.Time) >= reverseFrom {
+		if err := s.store.Reversing(ctx, p.ID, "system", "no answer in 45 s"); err != nil {
+			return err
+		}
+		return s.reverse(ctx, o, p)
+	}
+	return err
+}
+
+// Reverse takes an open sale back at once, for a person who presses the
+// button. One that turned out to be paid: models.ErrBadMove.
+func (s *Service) Reverse(ctx context.Context, no, actor string) error {
+	ctx, cancel := outlive(ctx, 2*asking)
+	defer cancel()
+	o, err := s.store.AnyOrder(ctx, no)
+	if err != nil {
+		return err
+	}
+	p, err := s.store.LivePayment(ctx, o.ID)
+	if errors.Is(err, models.ErrNotFound) {
+		return fmt.Errorf("reverse %s: it has ended: %w", no, models.ErrBadMove)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.store.Reversing(ctx, p.ID, actor, ""); err != nil {
+		return err
+	}
+	return s.reverse(ctx, o, p)
+}
+
+// reverse asks WeChat to take an attempt back until it says that it need not
+// be asked again; only then is the sale over here.
+func (s *Service) reverse(ctx context.Context, o *models.Order, p *models.Payment) error {
+	g, err := s.gateway(p)
+	if err != nil {
+		return err
+	}
+	desk, ok := g.(wxpay.CashDesk)
+	if !ok {
+		return ErrNoCashDesk
+	}
+	call, trail := withTrail(ctx)
+	again, err := desk.Reverse(call, ref(p))
+	msgs := trail.take()
+	if err == nil && again {
+		err = errors.New("WeChat wants to be asked again")
+	}
+	if err != nil && !errors.Is(err, wxpay.ErrNoSuchOrder) {
+		keep := s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), err.Error(), msgs)
+		return errors.Join(fmt.Errorf("reverse %s: %w", p.OutTradeNo, err), keep)
+	}
+	if err := s.store.EndPayment(ctx, p.ID, models.PayClosed, "query", "reversed", msgs); err != nil {
+		return err
+	}
+	s.count("sale.reversed")
+	s.log.Info("sale taken back", "order", o.No)
+	return s.closeSale(ctx, o, FoundDead)
+}
+
+// closeSale ends the order of a sale whose attempt is dead.
+func (s *Service) closeSale(ctx context.Context, o *models.Order, f Finding) error {
+	if f != FoundDead {
+		return nil
+	}
+	err := s.store.CloseOrder(ctx, o.ID, models.ByMerchant, "system", "")
+	if errors.Is(err, models.ErrStale) {
+		return nil
+	}
+	return err
+}
