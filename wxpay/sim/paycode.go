@@ -21,7 +21,7 @@ type paycode struct {
 }
 
 const (
-	paycodeLife     = time.Minute
+	paycodeLife  = time.Minute
 	codePatience = 45 * time.Second // of WeChat with a payer who must enter a password
 	codesKept    = time.Hour        // so that a late code can be told from a wrong one
 	freeOfCheck  = 1000_00          // fen: above it a password is needed
@@ -50,7 +50,9 @@ type paycodeJSON struct {
 	ExpiresAt stamp  `json:"expires_at"`
 }
 
-func (s *Sim) apiPaycode(r *http.Request) (any, error) { return s.showCode(r.PathValue("openid"), false) }
+func (s *Sim) apiPaycode(r *http.Request) (any, error) {
+	return s.showCode(r.PathValue("openid"), false)
+}
 
 // showCode gives a person fresh codes.
 func (s *Sim) showCode(openID string, asks bool) (paycodeJSON, error) {
@@ -176,4 +178,6 @@ func (s *Sim) report(q v2Request) (map[string]string, string, error) {
 }
 
 // byCode reports whether an order was taken with a payment code or a face.
-func (o *order) byCode() bool { return slices.Contains([]string{tradeMicropay, tradeFacepay}, o.TradeType) }
+func (o *order) byCode() bool {
+	return slices.Contains([]string{tradeMicropay, tradeFacepay}, o.TradeType)
+}

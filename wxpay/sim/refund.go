@@ -13,6 +13,7 @@ type refund struct {
 	OutRefundNo string    `json:"out_refund_no"`
 	RefundID    string    `json:"refund_id,omitempty"`
 	Amount      int64     `json:"amount,omitempty"` // fen
+	Fee         int64     `json:"fee,omitempty"`    // fen of the fee that the merchant gets back
 	State       string    `json:"state"`
 	Created     time.Time `json:"created"`
 	Success     time.Time `json:"success"`
@@ -192,6 +193,8 @@ func (s *Sim) newRefundID(now time.Time) string {
 func (s *Sim) acceptRefund(o *order, r *refund) (*refund, error) {
 	now := s.clock.Now()
 	r.RefundID, r.State, r.Created = s.newRefundID(now), refundProcessing, now
+	left := o.Total - o.refunded()
+	r.Fee = fee(left) - fee(left-r.Amount)
 	r.Due, r.Ends = now.Add(refundTakes), refundSuccess
 	if s.faultFires(faultRefundProcessing, o.No) {
 		r.Due = now.Add(refundTarries)

@@ -18,4 +18,7 @@ func (s *Sim) moneyRoutes(mux *http.ServeMux) {
 	mux.Handle("/secapi/pay/refundv2", s.certified(s.v2(s.refundOrder)))
 	mux.Handle("/pay/refundquery", s.v2(s.refundQuery))
 	mux.Handle("/pay/refundqueryv2", s.v2(s.refundQuery))
+
+	mux.HandleFunc("/pay/downloadbill", s.downloadBill)
+	mux.Handle("/pay/downloadfundflow", s.certified(http.HandlerFunc(s.downloadFundFlow)))
 }
