@@ -134,7 +134,7 @@ func (e *Error) sentinel() error {
 	case opBill, opFundFlow:
 		return e.billSentinel()
 	}
-	if e.Code == "INVALID_REQUEST" && says(e.Message, "重入", "不一致", "重复") {
+	if e.Code == "INVALID_REQUEST" && mentions(e.Message, "重入", "不一致", "重复") {
 		return ErrNumberUsed // first placed with other values, not merely malformed
 	}
 	return sentinels[e.Code]
@@ -148,9 +148,9 @@ func (e *Error) refundSentinel() error {
 		return ErrNotEnough
 	case "ERROR", "INVALID_REQUEST":
 		switch {
-		case says(e.Message, "不一致"):
+		case mentions(e.Message, "不一致"):
 			return ErrRefundMismatch
-		case says(e.Message, "累计退款", "全额退款", "大于", "超过"):
+		case mentions(e.Message, "累计退款", "全额退款", "大于", "超过"):
 			return ErrRefundTooMuch
 		}
 	}
@@ -162,15 +162,15 @@ func (e *Error) refundSentinel() error {
 func (e *Error) billSentinel() error {
 	words := strings.ToLower(e.Message)
 	switch {
-	case e.Code == "BILL_CREATING", says(words, "bill creating", "生成中"):
+	case e.Code == "BILL_CREATING", mentions(words, "bill creating", "生成中"):
 		return ErrBillNotReady
-	case e.Code == "NO_BILL_EXIST", e.Code == "20002", says(words, "no bill exist"):
+	case e.Code == "NO_BILL_EXIST", e.Code == "20002", mentions(words, "no bill exist"):
 		return ErrNoBill
 	}
 	return sentinels[e.Code]
 }
 
-func says(text string, words ...string) bool {
+func mentions(text string, words ...string) bool {
 	for _, w := range words {
 		if strings.Contains(text, w) {
 			return true

@@ -3,31 +3,12 @@ package wxpay
 import (
 	"context"
 	"errors"
-	"io"
 	"net/url"
 	"time"
 )
 
 // errSoon stands in while this contract is filled in.
 var errSoon = errors.New("not there yet")
-
-func (c *V2Client) Bill(context.Context, BillRequest) (io.ReadCloser, error) { return nil, errSoon }
-func (c *V2Client) FundFlow(context.Context, FundFlowRequest) (io.ReadCloser, error) {
-	return nil, errSoon
-}
-
-// BillReader, FundReader.
-type BillReader struct{}
-
-func NewBillReader(io.Reader) *BillReader    { return &BillReader{} }
-func (b *BillReader) Next() (BillRow, error) { return BillRow{}, errSoon }
-func (b *BillReader) Summary() BillSummary   { return BillSummary{} }
-
-type FundReader struct{}
-
-func NewFundReader(io.Reader) *FundReader    { return &FundReader{} }
-func (b *FundReader) Next() (FundRow, error) { return FundRow{}, errSoon }
-func (b *FundReader) Summary() FundSummary   { return FundSummary{} }
 
 func (m *MP) StableToken(context.Context) (string, error) { return "", errSoon }
 func (m *MP) Ticket(context.Context) (string, error)      { return "", errSoon }

@@ -244,6 +244,8 @@ func (c *V2Client) recorder(ctx context.Context, sent request) func(answer, Dire
 			r.Body = redactedXML(sent.fields)
 		case a.err != nil:
 			r.Err = a.err.Error()
+		case sent.op == opBill, sent.op == opFundFlow:
+			// Too long for a timeline.
 		default:
 			r.Body = c.readable(a.body, sent.fields)
 			if _, err := c.judge(sent, a); IsUnknown(err) {
