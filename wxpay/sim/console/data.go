@@ -10,6 +10,7 @@
 //	/_sim/                      Live          ?f= filter, ?e= chosen entry, ?before= older page, ?after= only newer rows
 //	/_sim/transactions          Transactions  ?f=
 //	/_sim/transactions/{no}     Transaction   no = out_trade_no
+//	/_sim/scan                  Scan          ?u= whose phone, ?url= what stands in a code
 //	/_sim/users                 Users
 //	/_sim/clock                 Clock
 //	/_sim/faults                Faults
@@ -21,6 +22,9 @@
 // [Back], with ?said= added, see [Said]):
 //
 //	/_sim/transactions/{no}/pay        outcome = success|cancel|fail|notenough, openid (optional)
+//	/_sim/transactions/{no}/refund     yuan
+//	/_sim/transactions/{no}/refunds/{out_refund_no}  outcome = success|fail|abnormal
+//	/_sim/users/{openid}/paycode       ask (optional): the next payment needs a password
 //	/_sim/notifications/{id}/resend    –
 //	/_sim/notifications/{id}/drop      –
 //	/_sim/notifications/forge          out_trade_no, kind
@@ -37,6 +41,8 @@
 // event as a doorbell ("row" is for what only people see): it then fetches
 // /_sim/?after=SEQ and inserts the rows it finds there. So rows are made in
 // one place only.
+//
+// H5 is answered with [ConsentCSP] too and posts to H5View.Action: op, u, from.
 //
 // Consent is answered with [ConsentCSP] (the redirect after the form leaves
 // the origin) and posts to ConsentView.Action: ticket, u = user id,
@@ -211,6 +217,8 @@ type TransactionView struct {
 	CanPay        bool
 	Users         []User // who can be made to pay
 	Steps         []Step // newest first
+	Refunds       []RefundRow // newest first
+	CanRefund     bool
 	Notifications []Notification
 	ForgeKinds    []string // kinds of bad notification; empty: none on offer
 }

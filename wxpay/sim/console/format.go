@@ -35,6 +35,9 @@ var said = map[string]string{
 	"cancelled": "用户关掉了付款窗口，没有付。",
 	"failed":    "这次付款失败了。",
 	"notenough": "零钱不够，没有付成。",
+	"refund":    "退款有结果了。",
+	"refunded":  "退款受理了。",
+	"paycode":   "换了新的付款码。",
 	"resent":    "又发了一次，结果在这一页。",
 	"dropped":   "不再发这条通知了。",
 	"forged":    "坏通知发出去了，结果在这一页。",
@@ -238,7 +241,7 @@ func markAt(s string, at int) (before, marked, after string) {
 }
 
 var states = map[string]Tone{
-	"SUCCESS": Good, "NOTPAY": Wait, "USERPAYING": Busy, "REFUND": Bad, "PAYERROR": Bad,
+	"SUCCESS": Good, "NOTPAY": Wait, "USERPAYING": Busy, "REFUND": Bad, "PAYERROR": Bad, "PROCESSING": Busy, "ABNORMAL": Bad,
 	"pending": Wait, "delivered": Good, "gave-up": Bad,
 }
 
@@ -257,6 +260,8 @@ func stateWord(state string) string {
 var faultWords = map[string]string{
 	"notify-drop": "丢掉付款通知", "notify-delay": "付款通知来得晚", "notify-duplicate": "付款通知来两次",
 	"notify-reorder": "通知颠倒次序", "notify-before-answer": "通知先于应答", "notify-concurrent": "同时来几条通知",
+	"refund-processing": "退款好几个小时", "refund-abnormal": "退款异常", "not-enough": "余额不足", "user-paying": "要输密码",
+	"bill-not-ready": "账单还没好", "bill-missing": "账单漏一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单漏退款",
 	"reset-after-commit": "做完后断线", "reset-before-commit": "没做就断线", "answer-slow": "应答很慢", "system-error": "SYSTEMERROR",
 }
 

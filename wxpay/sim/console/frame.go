@@ -14,6 +14,7 @@ import (
 var pages = []struct{ name, path string }{
 	{"现场", "/_sim/"},
 	{"交易", "/_sim/transactions"},
+	{"扫码", "/_sim/scan"},
 	{"微信里的人", "/_sim/users"},
 	{"时钟", "/_sim/clock"},
 	{"故障", "/_sim/faults"},
