@@ -109,11 +109,12 @@ var billSums = map[string]int{
 // before its end: only io.EOF says that the count and the sums in the last
 // line were those of the lines before.
 type BillReader struct {
-	s    sheet
-	cols []int // place of each column, -1 for names that we do not know
-	err  error // sticky
-	sum  BillSummary
-	said BillSummary
+	s        sheet
+	cols     []int // place of each column, -1 for names that we do not know
+	oldStyle bool  // has one amount for what was ordered and what is settled
+	err      error // sticky
+	sum      BillSummary
+	said     BillSummary
 }
 
 // NewBillReader reads a bill as [Gateway.Bill] gives it.
@@ -145,6 +146,7 @@ func (b *BillReader) next(row *BillRow) (err error) {
 		if b.cols, err = b.s.header(billColumns, "交易时间", "微信订单号", "商户订单号", "交易状态"); err != nil {
 			return err
 		}
+		b.oldStyle = !b.has(colTotal)
 	}
 	names, err := b.s.line()
 	switch {
@@ -154,18 +156,34 @@ func (b *BillReader) next(row *BillRow) (err error) {
 		return err
 	case names:
 		return b.finish()
-	case len(b.s.fields) != len(b.cols):
-		return b.s.bad("%d fields under %d names", len(b.s.fields), len(b.cols))
 	}
+	if err := b.read(row); err != nil {
+		return err
+	}
+	if b.oldStyle {
+		row.Total = row.Settled
+	}
+	b.sum.add(row)
+	return nil
+}
+
+// read is sheet.fields without the detour by a function value: there are
+// millions of these.
+func (b *BillReader) read(row *BillRow) error {
+	rest, more := b.s.text, true
 	for i, place := range b.cols {
-		if place >= 0 && !row.set(place, b.s.fields[i]) {
+		if !more {
+			return b.s.bad("%d fields under %d names", i, len(b.cols))
+		}
+		var f string
+		f, rest, more = cutTicked(rest)
+		if place >= 0 && !row.set(place, f) {
 			return b.s.bad("field %d is not what its name says", i+1)
 		}
 	}
-	if !b.has(colTotal) {
-		row.Total = row.Settled // the old style has one amount for both
+	if more {
+		return b.s.bad("more fields than the %d names", len(b.cols))
 	}
-	b.sum.add(row)
 	return nil
 }
 
@@ -195,14 +213,6 @@ func (r *BillRow) set(place int, s string) (ok bool) {
 		r.RefundAsked, ok = decimal(s, 2)
 	case colFee:
 		r.Fee, ok = decimal(s, 5)
-	default:
-		r.setText(place, s)
-	}
-	return ok
-}
-
-func (r *BillRow) setText(place int, s string) {
-	switch place {
 	case colAppID:
 		r.AppID = s
 	case colMchID:
@@ -242,6 +252,7 @@ func (r *BillRow) setText(place int, s string) {
 	case colRateNote:
 		r.RateNote = s
 	}
+	return ok
 }
 
 // unlessZero: a bill says 0 for a number that there is not.
@@ -268,7 +279,7 @@ func (b *BillReader) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := b.readSums(places); err != nil {
+	if err := b.s.sums(places, b.said.set); err != nil {
 		return err
 	}
 	for _, place := range places {
@@ -277,22 +288,6 @@ func (b *BillReader) finish() error {
 		}
 	}
 	return b.s.end()
-}
-
-func (b *BillReader) readSums(places []int) error {
-	names, err := b.s.line()
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if err == io.EOF || names || len(b.s.fields) != len(places) {
-		return b.s.bad("the bill is cut short: no sums")
-	}
-	for i, place := range places {
-		if place >= 0 && !b.said.set(place, b.s.fields[i]) {
-			return b.s.bad("sum %d is not a number", i+1)
-		}
-	}
-	return nil
 }
 
 func (sum *BillSummary) set(place int, s string) (ok bool) {

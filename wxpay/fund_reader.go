@@ -99,13 +99,9 @@ func (b *FundReader) next(row *FundRow) (err error) {
 		return err
 	case names:
 		return b.finish()
-	case len(b.s.fields) != len(b.cols):
-		return b.s.bad("%d fields under %d names", len(b.s.fields), len(b.cols))
 	}
-	for i, place := range b.cols {
-		if place >= 0 && !row.set(place, b.s.fields[i]) {
-			return b.s.bad("field %d is not what its name says", i+1)
-		}
+	if err := b.s.fields(b.cols, row.set); err != nil {
+		return err
 	}
 	b.sum.add(row)
 	return nil
@@ -154,17 +150,8 @@ func (b *FundReader) finish() error {
 	if err != nil {
 		return err
 	}
-	names, err := b.s.line()
-	if err != nil && err != io.EOF {
+	if err := b.s.sums(places, b.said.set); err != nil {
 		return err
-	}
-	if err == io.EOF || names || len(b.s.fields) != len(places) {
-		return b.s.bad("the bill is cut short: no sums")
-	}
-	for i, place := range places {
-		if place >= 0 && !b.said.set(place, b.s.fields[i]) {
-			return b.s.bad("sum %d is not a number", i+1)
-		}
 	}
 	if b.said != b.sum {
 		return b.s.bad("the sums are not those of the lines")

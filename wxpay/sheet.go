@@ -2,6 +2,7 @@ package wxpay
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -24,13 +25,13 @@ const byteOrderMark = "\ufeff"
 
 // sheet reads such lines one at a time, in memory that does not grow.
 type sheet struct {
-	in     *bufio.Reader
-	n      int      // lines read
-	fields []string // of the last line; reused
+	in   *bufio.Reader
+	n    int    // lines read
+	text string // of the last line, without its end and the first back-tick
 }
 
 func newSheet(in io.Reader) sheet {
-	return sheet{in: bufio.NewReaderSize(in, maxBillLine), fields: make([]string, 0, maxBillColumns)}
+	return sheet{in: bufio.NewReaderSize(in, maxBillLine)}
 }
 
 // bad is an error about the line read last.
@@ -38,8 +39,7 @@ func (s *sheet) bad(format string, args ...any) error {
 	return fmt.Errorf("%w: line %d: %s", ErrBadBill, s.n, fmt.Sprintf(format, args...))
 }
 
-// line reads one line. names: it is not led by a back-tick. Its fields are
-// good until the next call; the strings in them for ever.
+// line reads one line into s.text. names: it is not led by a back-tick.
 func (s *sheet) line() (names bool, err error) {
 	raw, err := s.in.ReadSlice('\n')
 	s.n++
@@ -54,34 +54,58 @@ func (s *sheet) line() (names bool, err error) {
 	if !utf8.Valid(raw) {
 		return false, s.bad("not UTF-8")
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
+	raw = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
 	if s.n == 1 {
-		text = strings.TrimPrefix(text, byteOrderMark)
+		raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
 	}
-	if text == "" || text[0] != '`' {
-		s.fields = append(s.fields[:0], strings.SplitN(text, ",", maxBillColumns+1)...)
-		return true, nil
+	names = len(raw) == 0 || raw[0] != '`'
+	if !names {
+		raw = raw[1:]
 	}
-	s.fields = splitTicked(s.fields[:0], text[1:])
-	return false, nil
+	s.text = string(raw)
+	return names, nil
 }
 
-// splitTicked splits s at each comma that a back-tick follows.
-func splitTicked(out []string, s string) []string {
-	from := 0 // where to look on: a back-tick after something else is text
-	for {
-		i := strings.IndexByte(s[from:], '`')
-		if i < 0 || len(out) == maxBillColumns {
-			return append(out, s)
+// cutTicked gives the field before the first comma that a back-tick follows,
+// and what comes after; more is false for the last one. Most fields are so
+// short that looking at each byte beats a search; the search is for the rest.
+func cutTicked(s string) (f, rest string, more bool) {
+	n := min(len(s), 16)
+	for i := 1; i < n; i++ {
+		if s[i] == '`' && s[i-1] == ',' {
+			return s[:i-1], s[i+1:], true
 		}
-		i += from
-		if i == 0 || s[i-1] != ',' {
-			from = i + 1
-			continue
-		}
-		out = append(out, s[:i-1])
-		s, from = s[i+1:], 0
 	}
+	for from := n; ; {
+		i := strings.IndexByte(s[from:], '`') + from
+		if i < from {
+			return s, "", false
+		}
+		if i > 0 && s[i-1] == ',' {
+			return s[:i-1], s[i+1:], true
+		}
+		from = i + 1 // a back-tick after something else is text
+	}
+}
+
+// fields gives each field of the line to set, with its place. There must be as
+// many as places.
+func (s *sheet) fields(places []int, set func(place int, f string) bool) error {
+	rest, more := s.text, true
+	for i, place := range places {
+		if !more {
+			return s.bad("%d fields under %d names", i, len(places))
+		}
+		var f string
+		f, rest, more = cutTicked(rest)
+		if place >= 0 && !set(place, f) {
+			return s.bad("field %d is not what its name says", i+1)
+		}
+	}
+	if more {
+		return s.bad("more fields than the %d names", len(places))
+	}
+	return nil
 }
 
 // header reads a line of names and gives the place of each in known, or -1.
@@ -100,11 +124,12 @@ func (s *sheet) header(known map[string]int, must ...string) ([]int, error) {
 }
 
 func (s *sheet) columns(known map[string]int, must ...string) ([]int, error) {
-	if len(s.fields) > maxBillColumns {
+	names := strings.SplitN(s.text, ",", maxBillColumns+1)
+	if len(names) > maxBillColumns {
 		return nil, s.bad("more than %d columns", maxBillColumns)
 	}
-	places := make([]int, len(s.fields))
-	for i, name := range s.fields {
+	places := make([]int, len(names))
+	for i, name := range names {
 		place, ok := known[columnName(name)]
 		if !ok {
 			place = -1
@@ -128,6 +153,18 @@ func columnName(s string) string {
 	return s
 }
 
+// sums reads the one line under the names of the sums.
+func (s *sheet) sums(places []int, set func(place int, f string) bool) error {
+	names, err := s.line()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if err == io.EOF || names {
+		return s.bad("the bill is cut short: no sums")
+	}
+	return s.fields(places, set)
+}
+
 // end makes sure that nothing follows.
 func (s *sheet) end() error {
 	for {
@@ -135,7 +172,7 @@ func (s *sheet) end() error {
 		if err != nil {
 			return err // io.EOF is what is hoped for
 		}
-		if !names || len(s.fields) != 1 || strings.TrimSpace(s.fields[0]) != "" {
+		if !names || strings.TrimSpace(s.text) != "" {
 			return s.bad("something follows the sums")
 		}
 	}
@@ -143,33 +180,41 @@ func (s *sheet) end() error {
 
 // decimal reads a number with at most places decimals that are not zero, in
 // units of 1/10^places. Empty is 0.
-func decimal(s string, places int) (int64, bool) {
-	if s == "" {
+func decimal(s string, places int) (n int64, ok bool) {
+	if s == "0.00" || s == "" { // what most amounts are
 		return 0, true
 	}
 	digits, negative := strings.CutPrefix(s, "-")
-	whole, part, point := strings.Cut(digits, ".")
-	if whole == "" || len(whole) > 12 || point && part == "" {
-		return 0, false
-	}
-	var n int64
-	for i := range len(whole) + max(places, len(part)) {
-		c := byte('0')
-		switch {
-		case i < len(whole):
-			c = whole[i]
-		case i-len(whole) < len(part):
-			c = part[i-len(whole)]
-		}
-		if c < '0' || c > '9' || i-len(whole) >= places && c != '0' {
+	i := 0
+	for ; i < len(digits) && digits[i] != '.'; i++ {
+		if digits[i] < '0' || digits[i] > '9' {
 			return 0, false
 		}
-		if i-len(whole) < places {
+		n = 10*n + int64(digits[i]-'0')
+	}
+	if i == 0 || i > 12 || i == len(digits)-1 {
+		return 0, false
+	}
+	n, ok = decimals(n, digits[min(i+1, len(digits)):], places)
+	if negative {
+		n = -n
+	}
+	return n, ok
+}
+
+// decimals appends places digits of part to n; what comes after them must be 0.
+func decimals(n int64, part string, places int) (int64, bool) {
+	for i := range len(part) {
+		c := part[i]
+		if c < '0' || c > '9' || i >= places && c != '0' {
+			return 0, false
+		}
+		if i < places {
 			n = 10*n + int64(c-'0')
 		}
 	}
-	if negative {
-		n = -n
+	for range places - len(part) {
+		n *= 10
 	}
 	return n, true
 }
@@ -177,31 +222,24 @@ func decimal(s string, places int) (int64, bool) {
 // billTime reads yyyy-MM-dd HH:mm:ss of Beijing. time.Parse would do, at ten
 // times the cost, on a line of which there may be millions.
 func billTime(s string) (time.Time, bool) {
-	if len(s) != len(time.DateTime) {
+	if len(s) != 19 || s[4] != '-' || s[7] != '-' || s[10] != ' ' || s[13] != ':' || s[16] != ':' {
 		return time.Time{}, false
 	}
-	var part [6]int
-	p, n := 0, 0
-	for i := range len(s) {
-		if want := time.DateTime[i]; want == '-' || want == ' ' || want == ':' {
-			if s[i] != want {
-				return time.Time{}, false
-			}
-			part[p], p, n = n, p+1, 0
-			continue
-		}
-		if s[i] < '0' || s[i] > '9' {
-			return time.Time{}, false
-		}
-		n = 10*n + int(s[i]-'0')
-	}
-	part[p] = n
-	if part[1] < 1 || part[1] > 12 || part[2] < 1 || part[3] > 23 || part[4] > 59 || part[5] > 59 {
+	century, year, month, day := two(s[0:]), two(s[2:]), two(s[5:]), two(s[8:])
+	hour, minute, second := two(s[11:]), two(s[14:]), two(s[17:])
+	if century|year|month|day|hour|minute|second < 0 || month > 12 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	t := time.Date(part[0], time.Month(part[1]), part[2], part[3], part[4], part[5], 0, time.UTC)
-	if t.Day() != part[2] {
-		return time.Time{}, false
+	t := time.Date(100*century+year, time.Month(month), day, hour-8, minute, second, 0, time.UTC)
+	midnight := t.Add(time.Duration(8-hour) * time.Hour)
+	return t, month > 0 && midnight.Day() == day
+}
+
+// two reads two digits; negative if they are not.
+func two(s string) int {
+	a, b := s[0]-'0', s[1]-'0'
+	if a > 9 || b > 9 {
+		return -1
 	}
-	return t.Add(-8 * time.Hour), true
+	return 10*int(a) + int(b)
 }
