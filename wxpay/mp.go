@@ -1,6 +1,7 @@
 package wxpay
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -28,9 +29,10 @@ const (
 var (
 	ErrCodeUsed    = errors.New("oauth code was used before")
 	ErrCodeInvalid = errors.New("oauth code is not valid")
+	ErrBlocked     = errors.New("WeChat does not let this person in")
 )
 
-// MPConfig is one official account.
+// MPConfig is one official account, or one mini program.
 type MPConfig struct {
 	AppID        string
 	AppSecret    string // 32 letters and digits
@@ -58,7 +60,8 @@ func (c MPConfig) Validate() error {
 // MP is an official account (mp.weixin.qq.com): who is the person in front of
 // the page?
 type MP struct {
-	cfg MPConfig
+	cfg    MPConfig
+	tokens *tokens
 }
 
 // NewMP checks c and returns the account.
@@ -78,8 +81,11 @@ func NewMP(c MPConfig) (*MP, error) {
 	if c.Transport == nil {
 		c.Transport = newTransport(&tls.Config{})
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	c.APIBase = strings.TrimSuffix(c.APIBase, "/")
-	return &MP{cfg: c}, nil
+	return &MP{cfg: c, tokens: newTokens(c)}, nil
 }
 
 // AuthorizeURL is where to send the browser. WeChat matches it by a strict
@@ -120,6 +126,10 @@ func (e *MPError) Is(target error) bool {
 		return target == ErrCodeUsed
 	case 40029, 41008, 42003:
 		return target == ErrCodeInvalid
+	case 40001, 40014, 41001, 42001:
+		return target == ErrToken
+	case 40226:
+		return target == ErrBlocked
 	}
 	return false
 }
@@ -154,6 +164,33 @@ func (m *MP) Exchange(ctx context.Context, code string) (MPUser, error) {
 		OpenID: a.OpenID, UnionID: a.UnionID, Scope: a.Scope,
 		Snapshot: a.Snapshot != 0, AccessToken: a.AccessToken,
 	}, nil
+}
+
+// Code2Session turns the code of a mini program's wx.login into the person.
+// The session key that comes with it is dropped: nothing here decrypts what
+// it would open, and nobody else may see it.
+func (m *MP) Code2Session(ctx context.Context, code string) (MPUser, error) {
+	const op = "sns/jscode2session"
+	if code == "" {
+		return MPUser{}, &MPError{Code: 41008, Message: "missing code"}
+	}
+	var a struct {
+		mpStatus
+		OpenID  string `json:"openid"`
+		UnionID string `json:"unionid"`
+	}
+	query := "appid=" + url.QueryEscape(m.cfg.AppID) + "&secret=" + url.QueryEscape(m.cfg.AppSecret) +
+		"&js_code=" + url.QueryEscape(code) + "&grant_type=authorization_code"
+	if err := m.get(ctx, op, "/sns/jscode2session?"+query, &a); err != nil {
+		return MPUser{}, err
+	}
+	if err := a.err(code, m.cfg.AppSecret); err != nil {
+		return MPUser{}, err
+	}
+	if a.OpenID == "" {
+		return MPUser{}, &Error{Op: op, HTTPStatus: 200, Message: "the answer names nobody", Unknown: true}
+	}
+	return MPUser{OpenID: a.OpenID, UnionID: a.UnionID}, nil
 }
 
 // MPProfile is what a person lets us see with ScopeUserInfo.
@@ -206,17 +243,29 @@ const maxMPAnswer = 64 << 10
 // get calls target and decodes the JSON answer, whatever its Content-Type says:
 // these calls answer text/plain. No error repeats the URL, which holds secrets.
 func (m *MP) get(ctx context.Context, op, target string, answer any) error {
+	return m.do(ctx, op, http.MethodGet, target, nil, answer)
+}
+
+// post is get with a JSON body.
+func (m *MP) post(ctx context.Context, op, target string, body []byte, answer any) error {
+	return m.do(ctx, op, http.MethodPost, target, body, answer)
+}
+
+func (m *MP) do(ctx context.Context, op, method, target string, body []byte, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.cfg.APIBase+target, nil)
+	req, err := http.NewRequestWithContext(ctx, method, m.cfg.APIBase+target, bytes.NewReader(body))
 	if err != nil {
 		return &Error{Op: op, Err: withoutURL(err)}
 	}
-	status, body, err := fetch(m.cfg.Transport, req, maxMPAnswer)
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json") // stable_token sees no appid otherwise
+	}
+	status, text, err := fetch(m.cfg.Transport, req, maxMPAnswer)
 	if err != nil || status != http.StatusOK {
 		return &Error{Op: op, HTTPStatus: status, Unknown: true, Err: err}
 	}
-	if json.Unmarshal([]byte(body), answer) != nil {
+	if json.Unmarshal([]byte(text), answer) != nil {
 		// The decoder's own words may quote the body; they stay here.
 		return &Error{Op: op, HTTPStatus: status, Message: "unreadable answer", Unknown: true}
 	}

@@ -106,13 +106,8 @@ func decodeFields(s, root string, out message) (message, string, error) {
 	if sorted {
 		return out, s, nil // strictly ascending, so no name twice either
 	}
-	slices.SortFunc(out, byName)
-	for i := 1; i < len(out); i++ {
-		if out[i].name == out[i-1].name {
-			return nil, "", malformed("a field twice")
-		}
-	}
-	return out, s, nil
+	out, err := unique(out)
+	return out, s, err
 }
 
 // decodeField reads one <name>value</name> or <name/>.
