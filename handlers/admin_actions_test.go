@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,6 +48,27 @@ func TestAdminAskWeChat(t *testing.T) {
 	}
 }
 
+// WeChat says paid, but another sum than we asked for: the button must not
+// say that all is well.
+func TestAdminAskFindsAMisfit(t *testing.T) {
+	w := newWorld(t)
+	w.hire("owner", "owner")
+	no := w.paidOrder(w.inside("1").signIn(), "LJ-50g")
+	db, err := sql.Open("sqlite", w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE payments SET total = total + 1`); err != nil {
+		t.Fatal(err)
+	}
+	res := w.outside().enters("owner").submit("/admin/orders/"+no+"/ask", url.Values{})
+	if !strings.Contains(res.body, "微信说已付，但和订单对不上") || !strings.Contains(res.body, `<span class="pip">1</span>`) {
+		t.Errorf("asking about a payment that does not fit\n%s", res.body)
+	}
+	w.wantState(t, no, models.Unpaid)
+}
+
 // An answer that is none decides nothing, and neither does a refusal.
 func TestAdminAskGetsNoAnswer(t *testing.T) {
 	w := newWorld(t)
@@ -54,10 +76,12 @@ func TestAdminAskGetsNoAnswer(t *testing.T) {
 	buyer, c := w.inside("1").signIn(), w.outside().enters("owner")
 	no := w.paidOrder(buyer, "LJ-50g")
 	for name, answer := range map[string]func(http.ResponseWriter){
-		"500":      func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusInternalServerError) },
-		"HTML":     func(rw http.ResponseWriter) { fmt.Fprint(rw, "<html><h1>busy</h1></html>") },
-		"cut":      func(rw http.ResponseWriter) { fmt.Fprint(rw, "<xml><return_code>SUCC") },
-		"unsigned": func(rw http.ResponseWriter) { fmt.Fprint(rw, "<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code><trade_state>CLOSED</trade_state></xml>") },
+		"500":  func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusInternalServerError) },
+		"HTML": func(rw http.ResponseWriter) { fmt.Fprint(rw, "<html><h1>busy</h1></html>") },
+		"cut":  func(rw http.ResponseWriter) { fmt.Fprint(rw, "<xml><return_code>SUCC") },
+		"unsigned": func(rw http.ResponseWriter) {
+			fmt.Fprint(rw, "<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code><trade_state>CLOSED</trade_state></xml>")
+		},
 	} {
 		w.gateway = func(rw http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasPrefix(r.URL.Path, "/pay/") {
@@ -170,6 +194,9 @@ func TestAdminCheck(t *testing.T) {
 		if !strings.Contains(page.body, want) {
 			t.Errorf("the list does not show %q", want)
 		}
+	}
+	if n := strings.Count(page.body, "4200000000000000000000000001"); n != 1 {
+		t.Errorf("an open payment is on the page %d times", n)
 	}
 	if strings.Contains(page.body, "全额退款") {
 		t.Error("there is a refund button, which could do nothing yet")

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"database/sql"
 	"net/http"
 	"net/url"
 	"strings"
@@ -118,6 +119,25 @@ func TestAdminSignOut(t *testing.T) {
 	}
 	if res := w.outside().do("GET", "/admin/signout", nil); res.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("GET of sign-out = %d", res.StatusCode)
+	}
+}
+
+// A person who was removed is out with the next request.
+func TestAdminRemovedPerson(t *testing.T) {
+	w := newWorld(t)
+	w.hire("gone", "owner")
+	c := w.outside().enters("gone")
+	db, err := sql.Open("sqlite", w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DELETE FROM staff WHERE name = 'gone'`); err != nil {
+		t.Fatal(err)
+	}
+	res := c.do("GET", "/admin/orders", nil)
+	if res.StatusCode != http.StatusSeeOther || c.cookies["admin_sess"] != "" {
+		t.Errorf("the session of a removed person = %d, cookie %q", res.StatusCode, c.cookies["admin_sess"])
 	}
 }
 
