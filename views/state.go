@@ -100,6 +100,9 @@ func (p *Page) status(f Face, o *Order) Status {
 	s.Primary, s.Secondary = p.actions(f, o)
 	s.Primary.Label = label(s.Primary, w.Primary)
 	s.Secondary.Label = label(s.Secondary, w.Secondary)
+	if s.Primary.Label == "" { // nobody to call: there is always a next step
+		s.Primary = Action{Label: p.words().Orders.Title, Href: "/orders"}
+	}
 	return s
 }
 

@@ -209,6 +209,10 @@ func TestNoPhone(t *testing.T) {
 	if s := StateOf(&p, &o); s.Secondary != (Action{}) {
 		t.Errorf("secondary is %+v", s.Secondary)
 	}
+	odd := storyOrder().with(func(o *Order) { o.ToCheck = true })
+	if s := StateOf(&p, &odd); s.Primary != (Action{Label: "我的订单", Href: "/orders"}) {
+		t.Errorf("primary is %+v", s.Primary)
+	}
 	paid := paidOrder().with(func(o *Order) { o.CanRefund = false })
 	if s := StateOf(&p, &paid); s.Secondary != (Action{}) {
 		t.Errorf("secondary is %+v", s.Secondary)
