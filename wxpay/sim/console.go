@@ -18,6 +18,7 @@ func (s *Sim) consoleRoutes() http.Handler {
 	mux.HandleFunc("GET /_sim/{$}", s.showLive)
 	mux.HandleFunc("GET /_sim/transactions", s.showTransactions)
 	mux.HandleFunc("GET /_sim/transactions/{no}", s.showTransaction)
+	mux.HandleFunc("GET /_sim/scan", s.showScan)
 	mux.HandleFunc("GET /_sim/users", s.showUsers)
 	mux.HandleFunc("GET /_sim/clock", s.showClock)
 	mux.HandleFunc("GET /_sim/faults", s.showFaults)
@@ -26,6 +27,9 @@ func (s *Sim) consoleRoutes() http.Handler {
 	mux.Handle("GET "+console.StaticPath, console.Static())
 
 	mux.Handle("POST /_sim/transactions/{no}/pay", s.form(s.formPay, s.showTransaction))
+	mux.Handle("POST /_sim/transactions/{no}/refund", s.form(s.formRefund, s.showTransaction))
+	mux.Handle("POST /_sim/transactions/{no}/refunds/{refund}", s.form(s.formDecideRefund, s.showTransaction))
+	mux.Handle("POST /_sim/users/{openid}/paycode", s.form(s.formPaycode, s.showScan))
 	mux.Handle("POST /_sim/notifications/{id}/resend", s.form(s.formResend, s.showLive))
 	mux.Handle("POST /_sim/notifications/{id}/drop", s.form(s.formDrop, s.showLive))
 	mux.Handle("POST /_sim/notifications/forge", s.form(s.formForge, s.showLive))
@@ -216,7 +220,7 @@ func (s *Sim) showClock(w http.ResponseWriter, r *http.Request) {
 func (s *Sim) consoleFaults(f console.Frame) console.FaultsView {
 	v := s.faults.view()
 	out := console.FaultsView{Frame: f, Preset: v.Preset, Presets: presetNames(), Seed: v.Seed}
-	for _, name := range []string{faultNotifyDrop, faultNotifyDelay, faultNotifyDuplicate} {
+	for _, name := range faultOrder {
 		out.Faults = append(out.Faults, console.FaultRow{
 			Name: name, Percent: int(v.Rates[name]*100 + 0.5), Next: v.Next[name], Fired: v.Fired[name],
 		})

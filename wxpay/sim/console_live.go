@@ -66,6 +66,7 @@ func (s *Sim) showTransactions(w http.ResponseWriter, r *http.Request) {
 	f, status := s.frame(w, r)
 	v := console.TransactionsView{Frame: f, Filter: r.URL.Query().Get("f")}
 	s.mu.Lock()
+	s.ripenAll()
 	for _, o := range slices.Backward(s.ledger.recent) {
 		if row := s.transactionRow(o); row.Matches(v.Filter) && len(v.Rows) < pageRows {
 			v.Rows = append(v.Rows, row)
@@ -91,7 +92,7 @@ func (s *Sim) payer(o *order) *user {
 	if o.payment != nil {
 		return s.ledger.userByID(o.payment.User)
 	}
-	return s.ledger.user(o.AppID, o.OpenID)
+	return s.ledger.payer(o)
 }
 
 // showTransaction is one order with its history and notifications.
@@ -114,8 +115,9 @@ func (s *Sim) transactionPage(no string) (console.TransactionView, bool) {
 	if o == nil {
 		return console.TransactionView{}, false
 	}
-	view := s.transactionView(o)
 	now := s.clock.Now()
+	s.ripen(o, now)
+	view := s.transactionView(o)
 	v := console.TransactionView{
 		Row: s.transactionRow(o), PrepayID: view.PrepayID, OpenID: view.OpenID, AppID: o.AppID, MchID: o.MchID,
 		Attach: o.Attach, NotifyURL: o.NotifyURL, CreatedAt: o.Created, ExpiresAt: o.Expires,
@@ -124,9 +126,15 @@ func (s *Sim) transactionPage(no string) (console.TransactionView, bool) {
 	}
 	if o.payment != nil {
 		v.TransactionID, v.PaidAt = o.payment.TransactionID, o.payment.At
+		v.CanRefund = s.refundable(o, 1) == nil
+	}
+	for _, r := range slices.Backward(o.refunds) {
+		v.Refunds = append(v.Refunds, console.RefundRow{
+			OutRefundNo: r.OutRefundNo, RefundID: r.RefundID, Amount: r.Amount, State: r.State, At: r.Created, Due: r.Due,
+		})
 	}
 	for _, p := range people {
-		if u := s.ledger.userByID(p.ID); o.OpenID == "" || u != nil && u.openIDFor(o.AppID) == o.OpenID {
+		if u := s.ledger.userByID(p.ID); u != nil && o.mayPay(u) {
 			p.OpenID = u.openIDFor(o.AppID)
 			v.Users = append(v.Users, p)
 		}
@@ -146,7 +154,33 @@ func (s *Sim) steps(o *order) []console.Step {
 	if !o.closed.IsZero() {
 		out = append(out, console.Step{At: o.closed, State: stateClosed, What: "商户关了订单", Tone: console.Bad})
 	}
+	if o.failed != "" {
+		out = append(out, console.Step{At: o.Created, State: statePayError, What: o.failed, Tone: console.Bad})
+	} else if o.Asks {
+		out = slices.Insert(out, 1, console.Step{At: o.Created, State: stateUserPaying, What: "等他输密码"})
+	}
+	out = append(out, refundSteps(o)...)
+	if !o.reversed.IsZero() {
+		out = append(out, console.Step{At: o.reversed, State: stateRevoked, What: "撤销了", Tone: console.Bad})
+	}
+	slices.SortStableFunc(out, func(a, b console.Step) int { return a.At.Compare(b.At) })
 	slices.Reverse(out)
+	return out
+}
+
+// refundSteps are the states of an order's refunds.
+func refundSteps(o *order) []console.Step {
+	var out []console.Step
+	for _, r := range o.refunds {
+		out = append(out, console.Step{At: r.Created, State: "退款 " + refundProcessing, What: "退 " + yuan(r.Amount) + "，" + r.OutRefundNo})
+		if !r.Ended.IsZero() {
+			step := console.Step{At: r.Ended, State: "退款 " + r.State, What: r.OutRefundNo, Tone: console.Bad}
+			if r.State == refundSuccess {
+				step.What, step.Tone = yuan(r.Amount)+" 回到零钱", console.Good
+			}
+			out = append(out, step)
+		}
+	}
 	return out
 }
 

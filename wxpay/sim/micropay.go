@@ -71,6 +71,9 @@ func (s *Sim) chargeLocked(o *order, expires time.Time) (map[string]string, erro
 	if err != nil {
 		return nil, err
 	}
+	if o.TradeType == tradeFacepay && !c.Face {
+		return nil, errCodeUnknown
+	}
 	u := s.ledger.userByID(c.User)
 	if o.OpenID != "" && o.OpenID != u.openIDFor(o.AppID) {
 		return nil, errOpenID

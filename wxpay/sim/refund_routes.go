@@ -19,6 +19,10 @@ func (s *Sim) moneyRoutes(mux *http.ServeMux) {
 	mux.Handle("/pay/refundquery", s.v2(s.refundQuery))
 	mux.Handle("/pay/refundqueryv2", s.v2(s.refundQuery))
 
+	cross := http.NewCrossOriginProtection()
+	mux.HandleFunc("GET "+h5Path, s.showH5)
+	mux.Handle("POST "+h5Path, cross.Handler(http.HandlerFunc(s.answerH5)))
+
 	mux.HandleFunc("/pay/downloadbill", s.downloadBill)
 	mux.Handle("/pay/downloadfundflow", s.certified(http.HandlerFunc(s.downloadFundFlow)))
 }
