@@ -72,6 +72,9 @@ func (s *Service) found(ctx context.Context, p *models.Payment, t wxpay.Transact
 var gaps = []time.Duration{time.Minute, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}
 
 func (s *Service) nextQuery(p *models.Payment) time.Time {
+	if c := wxpay.TradeType(p.Channel); c == wxpay.Micropay || c == wxpay.Facepay {
+		return s.now().Add(askEvery) // somebody stands at the counter
+	}
 	i := min(int(p.Queries), len(gaps)-1)
 	return s.now().Add(gaps[max(i, 0)])
 }

@@ -94,7 +94,6 @@ type world struct {
 	counts  map[string]int
 	countMu sync.Mutex
 	stops   []func()
-	loops   bool
 	crash   func(string) error
 	user    *models.User
 	openid  string
@@ -289,6 +288,20 @@ type simTransaction struct {
 	State         string   `json:"state"`
 	Total         int64    `json:"total"`
 	Notifications []string `json:"notifications"`
+	Refunds       []struct {
+		OutRefundNo string `json:"out_refund_no"`
+		Amount      int64  `json:"amount"`
+		State       string `json:"state"`
+	} `json:"refunds"`
+}
+
+// refunded is how much WeChat gave back.
+func (x simTransaction) refunded() int64 {
+	var sum int64
+	for _, r := range x.Refunds {
+		sum += r.Amount
+	}
+	return sum
 }
 
 func (w *world) atWeChat(outTradeNo string) simTransaction {
