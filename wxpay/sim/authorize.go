@@ -92,6 +92,9 @@ func (s *Sim) readAuthorize(raw string, q url.Values) (authorizeRequest, authori
 	case !absoluteHTTP(req.redirect):
 		return req, authorizeError{0, "redirect_uri 参数错误", "redirect_uri must be an absolute http or https URL, percent-encoded once."}
 	}
+	if bad := redirectRegistered(s.account(), req.redirect); bad.text != "" {
+		return req, bad
+	}
 	if face := q.Get(browser.MarkFace); face != "" {
 		if !s.knownFace(face) {
 			return req, authorizeError{0, "redirect_uri 参数错误", "The mark " + browser.MarkFace + " names no WeChat browser of this simulator."}
@@ -195,7 +198,7 @@ func (s *Sim) answerConsent(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) showAuthorizeError(w http.ResponseWriter, r *http.Request, e authorizeError) {
-	say(r, verdict{problem: strings.TrimSpace(e.text)})
+	say(r, verdict{problem: strings.TrimSpace(e.text), advice: e.why})
 	face := ""
 	if s.opts.AppURL != "" {
 		face = s.opts.BrowserURL

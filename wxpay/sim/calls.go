@@ -90,8 +90,10 @@ func (l *callLog) nextID() string { return "r" + strconv.FormatInt(l.ids.Add(1),
 
 // verdict is what a handler says about the call it answers.
 type verdict struct {
-	problem string // WeChat's words; empty: accepted
-	no      string // out_trade_no that it was about
+	problem   string // WeChat's words; empty: accepted
+	no        string // out_trade_no that it was about
+	advice    string // for the developer: what to change
+	diagnosis *diagnosisJSON
 }
 
 type verdictKey struct{}
@@ -101,6 +103,21 @@ func say(r *http.Request, v verdict) {
 	if to, ok := r.Context().Value(verdictKey{}).(*verdict); ok {
 		*to = v
 	}
+}
+
+// verdictOf is what was said so far.
+func verdictOf(r *http.Request) verdict {
+	if v, ok := r.Context().Value(verdictKey{}).(*verdict); ok {
+		return *v
+	}
+	return verdict{}
+}
+
+// explain adds what a fault made of a call; the call counts as refused.
+func explain(r *http.Request, problem, advice string) {
+	v := verdictOf(r)
+	v.problem, v.advice = problem, advice
+	say(r, v)
 }
 
 // recorded logs every call to next with its answer.
@@ -114,20 +131,34 @@ func (s *Sim) recorded(face string, next http.Handler) http.Handler {
 			r.Body = body
 		}
 		rec := &responseTee{ResponseWriter: w}
-		next.ServeHTTP(rec, r)
+		aborted := abortable(next, rec, r)
 		c := requestJSON{
 			ID: s.calls.nextID(), At: stamp(at), Face: face,
 			Method: r.Method, Target: s.withoutSecret(r.URL.RequestURI()),
 			RequestHeaders: flat(r.Header), RequestBody: s.withoutSecret(printable(body.copy.Bytes())),
 			Status: rec.code(), ResponseHeaders: flat(rec.Header()), ResponseBody: printable(rec.copy.Bytes()),
-			Verdict: verdictAccepted, Error: v.problem,
+			Verdict: verdictAccepted, Error: v.problem, Diagnosis: v.diagnosis,
 		}
-		if v.problem != "" || c.Status >= 400 {
+		if aborted != nil {
+			c.Status = 0 // no answer
+		}
+		if v.problem != "" || c.Status >= 400 || c.Status == 0 {
 			c.Verdict = verdictRefused
 		}
 		s.calls.add(c)
-		s.timelineCall(c, v.no, s.opts.Now().Sub(start))
+		s.timelineCall(c, v, s.opts.Now().Sub(start))
+		if aborted != nil {
+			panic(aborted)
+		}
 	})
+}
+
+// abortable serves a call and returns what it panicked with, so that a call
+// whose connection a fault cuts is recorded like the others.
+func abortable(next http.Handler, w http.ResponseWriter, r *http.Request) (aborted any) {
+	defer func() { aborted = recover() }()
+	next.ServeHTTP(w, r)
+	return nil
 }
 
 // withoutSecret keeps the app secret off the pages of a public demo.

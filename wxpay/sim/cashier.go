@@ -47,6 +47,7 @@ var (
 // bridgeParams are the six strings of getBrandWCPayRequest.
 type bridgeParams struct {
 	appID, timeStamp, nonceStr, pkg, signType, paySign string
+	page                                               string // whose script asks; not signed
 }
 
 // sheet is what the pay sheet shows.
@@ -66,12 +67,15 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 			return sheet{}, &payRefusal{"调用支付JSAPI缺少参数：" + need.name, "all six parameters must be there, as strings"}
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.pageRegistered(s.accountLocked(), p.page); err != nil {
+		return sheet{}, err
+	}
 	id, ok := strings.CutPrefix(p.pkg, "prepay_id=")
 	if !ok {
 		return sheet{}, payStale
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.clock.Now()
 	o := s.ledger.prepays[id]
 	if o == nil {
@@ -83,8 +87,8 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 	if p.appID != o.AppID && (o.SubAppID == "" || p.appID != o.SubAppID) {
 		return sheet{}, payStale
 	}
-	if !s.paySignHolds(p, o, id) {
-		return sheet{}, payUnverified
+	if err := s.checkPaySign(p, o, id); err != nil {
+		return sheet{}, err
 	}
 	u := s.ledger.userByID(userID)
 	if u == nil || !o.mayPay(u) {
@@ -97,15 +101,24 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 	}, nil
 }
 
-// paySignHolds checks paySign with the algorithm of the unifiedorder that gave
+// checkPaySign checks paySign with the algorithm of the unifiedorder that gave
 // the prepay_id; the names are signed in their mixed case (JSAPI, "调起支付").
-func (s *Sim) paySignHolds(p bridgeParams, o *order, prepayID string) bool {
+func (s *Sim) checkPaySign(p bridgeParams, o *order, prepayID string) error {
 	pre, _ := o.prepay(prepayID)
-	fields := map[string]string{
-		"appId": p.appID, "timeStamp": p.timeStamp, "nonceStr": p.nonceStr, "package": p.pkg, "signType": p.signType,
+	key := s.sandboxKeyOf(o)
+	if p.signType == pre.SignType && signedBy(bridgeFields(bridgeMessage(p, "", "")), p.paySign, key, pre.SignType) {
+		return nil
 	}
-	return p.signType == pre.SignType && signedBy(fields, p.paySign, s.ids.view().APIKey, pre.SignType)
+	return &unverifiedSheet{payUnverified, s.diagnoseSheet(p, pre.SignType, key)}
 }
+
+// unverifiedSheet is payUnverified with the reason.
+type unverifiedSheet struct {
+	*payRefusal
+	finding *diagnosisJSON
+}
+
+func (e *unverifiedSheet) Unwrap() error { return e.payRefusal }
 
 // payable reports why an order cannot be paid with a prepay_id. A payer whose
 // sheet was open in time may finish.
@@ -158,6 +171,9 @@ func (s *Sim) actOnSheet(prepayID, userID, outcome string) error {
 	case u == nil:
 		err = payOtherUser
 	default:
+		if outcome == outcomeSuccess {
+			outcome = s.scenarios.outcome(o.No)
+		}
 		at, open := s.sheets[prepayID]
 		err = s.act(o, prepayID, u, outcome, open && s.clock.Now().Sub(at) <= sheetLife)
 	}
@@ -165,14 +181,18 @@ func (s *Sim) actOnSheet(prepayID, userID, outcome string) error {
 	if err != nil {
 		return err
 	}
-	return s.journal.sync()
+	if err := s.journal.sync(); err != nil {
+		return err
+	}
+	s.early(o.No)
+	return nil
 }
 
 // pay makes a user act on an order by its number: the payer of the order
 // unless openid names another.
 func (s *Sim) pay(no, openID, outcome string) (transactionJSON, error) {
 	if outcome == "" {
-		outcome = outcomeSuccess
+		outcome = s.scenarios.outcome(no)
 	}
 	if !slices.Contains(outcomeNames(), outcome) {
 		return transactionJSON{}, badRequest("unknown outcome %q; choose %s", outcome, strings.Join(outcomeNames(), ", "))
@@ -183,7 +203,11 @@ func (s *Sim) pay(no, openID, outcome string) (transactionJSON, error) {
 	if err != nil {
 		return transactionJSON{}, err
 	}
-	return view, s.journal.sync()
+	if err := s.journal.sync(); err != nil {
+		return transactionJSON{}, err
+	}
+	s.early(no)
+	return view, nil
 }
 
 func (s *Sim) payLocked(no, openID, outcome string) (transactionJSON, error) {
@@ -228,7 +252,7 @@ func (s *Sim) act(o *order, prepayID string, u *user, outcome string, inTime boo
 		s.timelineAct(o, u, outcome)
 		return nil
 	}
-	if u.Balance < o.Total {
+	if u.Balance < o.Total || s.faultFires(faultNotEnough, o.No) {
 		return payNotEnough
 	}
 	p, n := s.newPayment(o, u, now), s.paymentNote(o, now)

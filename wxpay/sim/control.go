@@ -24,19 +24,23 @@ func (s *Sim) apiRoutes() http.Handler {
 	handle("GET transactions", s.apiTransactions)
 	handle("GET transactions/{no}", s.apiTransaction)
 	handle("POST transactions/{no}/pay", s.apiPay)
+	handle("POST transactions/{no}/refunds/{refund}", s.apiDecideRefund)
 	handle("GET requests", s.apiRequests)
 	handle("GET notifications", s.apiNotifications)
 	handle("POST notifications/{id}/resend", func(r *http.Request) (any, error) { return s.resend(r.Context(), r.PathValue("id")) })
 	handle("POST notifications/{id}/drop", func(r *http.Request) (any, error) { return s.drop(r.PathValue("id")) })
 	handle("POST notifications/forge", s.apiForge)
-	handle("GET account", func(*http.Request) (any, error) { return s.accountView(), nil })
+	handle("GET account", func(*http.Request) (any, error) { return s.account(), nil })
 	handle("PUT account", s.apiSetAccount)
 	handle("GET faults", func(*http.Request) (any, error) { return s.faults.view(), nil })
 	handle("PUT faults", s.apiSetFaults)
 	handle("GET clock", func(*http.Request) (any, error) { return s.clockView(), nil })
 	handle("POST clock", s.apiSetClock)
-	handle("POST scenario", later("scripted outcomes are not there yet; pay with the outcome that you want"))
-	handle("POST diagnose", later("the signature doctor is not there yet; GET /_sim/api/requests shows what arrived"))
+	handle("GET scenario", func(*http.Request) (any, error) { return s.scenarios.list(), nil })
+	handle("POST scenario", s.apiAddScenario)
+	handle("DELETE scenario", s.apiForgetScenarios)
+	handle("DELETE scenario/{id}", s.apiForgetScenarios)
+	handle("POST diagnose", s.apiDiagnose)
 	handle("POST reset", func(*http.Request) (any, error) { return struct{}{}, s.reset() })
 	mux.HandleFunc("GET /_sim/api/events", s.streamEvents)
 	mux.HandleFunc("/_sim/api/", func(w http.ResponseWriter, r *http.Request) {
@@ -132,6 +136,7 @@ func (s *Sim) apiTransaction(r *http.Request) (any, error) {
 	if o == nil {
 		return nil, noTransaction(r.PathValue("no"))
 	}
+	s.ripen(o, s.clock.Now())
 	return s.transactionView(o), nil
 }
 
@@ -250,52 +255,6 @@ func (s *Sim) clockChanged(what string) error {
 	}
 	s.timelineClock(what)
 	return s.journal.sync()
-}
-
-// accountJSON are the settings of the merchant, as on WeChat's two consoles.
-type accountJSON struct {
-	Enforce        bool     `json:"enforce"`
-	PayDirectories []string `json:"pay_directories"`
-	OAuthDomains   []string `json:"oauth_domains"`
-	JSDomains      []string `json:"js_domains"`
-	IPWhitelist    []string `json:"ip_whitelist"`
-	BoundAppIDs    []string `json:"bound_app_ids"`
-	Products       []string `json:"products"`
-	KeyMode        string   `json:"key_mode"`
-	BillHost       string   `json:"bill_host"`
-}
-
-// accountView is how a shop at its default address would be set up.
-func (s *Sim) accountView() accountJSON {
-	shop := s.opts.AppURL
-	if shop == "" {
-		shop = "http://localhost:8080"
-	}
-	host := strings.TrimPrefix(strings.TrimPrefix(shop, "https://"), "http://")
-	host, _, _ = strings.Cut(host, ":")
-	return accountJSON{
-		PayDirectories: []string{shop + "/"}, OAuthDomains: []string{host}, JSDomains: []string{host},
-		IPWhitelist: []string{"127.0.0.1"}, BoundAppIDs: []string{appID1, miniAppID1},
-		Products: []string{"JSAPI", "NATIVE", "MWEB", "APP", "MICROPAY", "FACEPAY"},
-		KeyMode:  s.ids.view().KeyMode, BillHost: "self",
-	}
-}
-
-// apiSetAccount accepts what is already so; enforcing settings comes later.
-func (s *Sim) apiSetAccount(r *http.Request) (any, error) {
-	in := s.accountView()
-	if err := readBody(r, &in); err != nil {
-		return nil, err
-	}
-	if in.Enforce {
-		return nil, notYet("account settings are not enforced yet; only enforce:false is there")
-	}
-	want, _ := json.Marshal(s.accountView())
-	got, err := json.Marshal(in)
-	if err != nil || string(got) != string(want) {
-		return nil, notYet("account settings cannot be changed yet; GET shows those that hold")
-	}
-	return in, nil
 }
 
 // healthz answers when the simulator is ready, which it is from the start.

@@ -125,7 +125,6 @@ func TestTransactionValues(t *testing.T) {
 func TestControlRefusals(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.order("refuse0001")
-	user := w.openID(1)
 	tests := []struct {
 		method, path, body string
 		want               int
@@ -138,7 +137,6 @@ func TestControlRefusals(t *testing.T) {
 		{"POST", "users", `{"nickname":""}`, 400},
 		{"POST", "users", `{"nickname":"x"} {}`, 400},
 		{"POST", "users", `[`, 400},
-		{"GET", "users/" + user + "/paycode", "", 501},
 		{"GET", "transactions/none", "", 404},
 		{"POST", "transactions/none/pay", "", 404},
 		{"POST", "transactions/refuse0001/pay", `{"outcome":"maybe"}`, 400},
@@ -151,8 +149,8 @@ func TestControlRefusals(t *testing.T) {
 		{"PUT", "faults", `{"rates":{"funny":1}}`, 400},
 		{"PUT", "faults", `{"rates":{"notify-drop":2}}`, 400},
 		{"PUT", "faults", `{"rates":{"notify-drop":-0.1}}`, 400},
-		{"PUT", "faults", `{"rates":{"answer-5xx":0.1}}`, 501},
-		{"PUT", "faults", `{"next":{"host-down":1}}`, 501},
+		{"PUT", "faults", `{"rates":{"notify-stale":0.1}}`, 501},
+		{"PUT", "faults", `{"next":{"key-rotation":1}}`, 501},
 		{"PUT", "faults", `{"next":{"notify-drop":-1}}`, 400},
 		{"PUT", "faults", `{"preset":"cruel"}`, 400},
 		{"PUT", "faults", `{"sead":1}`, 400},
@@ -163,9 +161,25 @@ func TestControlRefusals(t *testing.T) {
 		{"POST", "clock", `{"advance":"2000000h"}`, 400},
 		{"POST", "clock", `{"rate":0}`, 400},
 		{"POST", "clock", `{"rate":2000000}`, 400},
-		{"POST", "scenario", `{}`, 501},
-		{"POST", "diagnose", `{}`, 501},
-		{"PUT", "account", `{"enforce":true}`, 501},
+		{"POST", "scenario", `{}`, 400},
+		{"POST", "scenario", `{"match":{},"then":{"outcome":"fail"}}`, 400},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{}}`, 400},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{"outcome":"fail","fault":"answer-slow"}}`, 400},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{"outcome":"maybe"}}`, 400},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{"fault":"funny"}}`, 400},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{"fault":"key-rotation"}}`, 501},
+		{"POST", "scenario", `{"match":{"amount":1},"then":{"outcome":"fail"},"times":-1}`, 400},
+		{"POST", "scenario", `{"table":"colours"}`, 400},
+		{"DELETE", "scenario/s9", "", 404},
+		{"POST", "diagnose", `{}`, 400},
+		{"POST", "diagnose", `{"api":"v3","direction":"request"}`, 501},
+		{"POST", "diagnose", `{"api":"v2","direction":"sideways","body":"<xml></xml>"}`, 400},
+		{"PUT", "account", `{"pay_directories":["1","2","3","4","5","6"]}`, 400},
+		{"PUT", "account", `{"oauth_domains":["1","2","3"]}`, 400},
+		{"PUT", "account", `{"js_domains":["a b"]}`, 400},
+		{"PUT", "account", `{"products":["GOLD"]}`, 400},
+		{"PUT", "account", `{"key_mode":"none"}`, 400},
+		{"PUT", "account", `{"bill_host":"other"}`, 400},
 		{"PUT", "account", `{"funny":true}`, 400},
 	}
 	for _, tt := range tests {
@@ -181,7 +195,7 @@ func TestControlRefusals(t *testing.T) {
 		t.Errorf("refused changes were made: %+v", f)
 	}
 	w.api("PUT", "account", `{"enforce":false}`, 200, nil)
-	w.api("PUT", "faults", `{"rates":{"answer-5xx":0},"next":{"host-down":0}}`, 200, nil)
+	w.api("PUT", "faults", `{"rates":{"notify-stale":0},"next":{"key-rotation":0}}`, 200, nil)
 }
 
 // A change of faults is made whole or not at all.

@@ -42,18 +42,19 @@ func (s *Sim) noteMessage(n *notification) (message, error) {
 		return s.sealedMessage(fields, inner)
 	}
 	o := s.ledger.orders[n.No]
-	fields, alg := paymentFields(o, o.payment), o.SignType
+	fields, alg, key := paymentFields(o, o.payment), o.SignType, s.sandboxKeyOf(o)
+	sandboxFields(o, fields, true)
 	s.mu.Unlock()
-	return s.paymentMessage(fields, alg), nil
+	return s.paymentMessage(fields, alg, key), nil
 }
 
 // paymentMessage writes a payment notification: signed with the order's
 // algorithm, without sign_type, and with a field that is new to everybody
 // (WeChat Pay v2, "支付结果通知").
-func (s *Sim) paymentMessage(fields map[string]string, alg string) message {
+func (s *Sim) paymentMessage(fields map[string]string, alg, key string) message {
 	r := s.draw("notification")
 	fields["nonce_str"] = pick(r, alphanum, 32)
-	return newMessage(shuffled(fields, s.ids.view().APIKey, alg, r), r)
+	return newMessage(shuffled(fields, key, alg, r), r)
 }
 
 func newMessage(body []byte, r *rand.Rand) message {

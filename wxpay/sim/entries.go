@@ -34,7 +34,8 @@ func facts(headers map[string]string) []console.Fact {
 }
 
 // timelineCall tells of a call to the gateway.
-func (s *Sim) timelineCall(c requestJSON, no string, took time.Duration) {
+func (s *Sim) timelineCall(c requestJSON, v verdict, took time.Duration) {
+	no := v.no
 	path, _, _ := strings.Cut(c.Target, "?")
 	e := console.Entry{
 		At: time.Time(c.At), Direction: console.In, Title: c.Method + " " + path, Hint: tail(no),
@@ -50,7 +51,7 @@ func (s *Sim) timelineCall(c requestJSON, no string, took time.Duration) {
 		Method: c.Method, URL: s.opts.BaseURL + c.Target,
 		RequestHeaders: facts(c.RequestHeaders), RequestBody: c.RequestBody,
 		Status: c.Status, ResponseHeaders: facts(c.ResponseHeaders), ResponseBody: c.ResponseBody,
-		Took: took, OutTradeNo: no,
+		Took: took, OutTradeNo: no, Problem: v.advice, Diagnosis: shownDiagnosis(v.diagnosis),
 	}})
 }
 
@@ -97,7 +98,18 @@ func (s *Sim) timelineRefusedSheet(pkg string, err error) {
 	if errors.As(err, &refused) {
 		text, advice = refused.text, refused.advice
 	}
-	s.events.add(happening{detail: &console.Exchange{Problem: advice, Facts: []console.Fact{{Name: "package", Value: pkg}}}, entry: console.Entry{
+	var finding *diagnosisJSON
+	var unverified *unverifiedSheet
+	if errors.As(err, &unverified) {
+		finding = unverified.finding
+	}
+	x := &console.Exchange{Problem: advice, Facts: []console.Fact{{Name: "package", Value: pkg}}, Diagnosis: shownDiagnosis(finding)}
+	s.calls.add(requestJSON{
+		ID: s.calls.nextID(), At: stamp(s.clock.Now()), Face: "browser", Method: "BRIDGE", Target: "getBrandWCPayRequest",
+		RequestHeaders: map[string]string{}, RequestBody: pkg, ResponseHeaders: map[string]string{},
+		Verdict: verdictRefused, Error: text, Diagnosis: finding,
+	})
+	s.events.add(happening{detail: x, entry: console.Entry{
 		Direction: console.In, Title: "getBrandWCPayRequest", Hint: pkg, Verdict: text, Tone: console.Bad, Words: pkg,
 	}})
 }
@@ -162,13 +174,30 @@ func (s *Sim) timelineDrop(n *notification) {
 // faultFires decides about a fault and tells when it strikes.
 func (s *Sim) faultFires(name, no string) bool {
 	if !s.faults.fires(name) {
-		return false
+		if !s.scenarios.fault(name, no) {
+			return false
+		}
+		s.faults.count(name)
 	}
 	v := s.faults.view()
 	s.events.add(happening{kind: "fault", data: v, entry: console.Entry{
 		Direction: console.Fault, Title: name, Hint: tail(no), Verdict: fmt.Sprintf("第 %d 次", v.Fired[name]), Tone: console.Busy, Words: no,
 	}, detail: &console.Exchange{OutTradeNo: no, Facts: []console.Fact{{Name: "fired", Value: strconv.Itoa(v.Fired[name])}}}})
 	return true
+}
+
+func (s *Sim) timelineScenario(r scenarioJSON) {
+	s.events.add(happening{kind: "fault", data: s.faults.view(), entry: console.Entry{
+		Direction: console.Tick, Title: "剧本 " + r.ID + "：" + r.Then.Outcome + r.Then.Fault, Hint: r.Match.words(),
+	}})
+}
+
+func (s *Sim) timelineAccount(a accountJSON) {
+	hint := "不较真：写错也放行"
+	if a.Enforce {
+		hint = "像真的一样较真"
+	}
+	s.events.add(happening{entry: console.Entry{Direction: console.Tick, Title: "账号设置改了", Hint: hint}})
 }
 
 func (s *Sim) timelineFaultsSet() {

@@ -42,7 +42,7 @@ func (p phone) Users(context.Context) ([]browser.User, error) {
 
 func (p phone) Prepare(_ context.Context, r browser.PayRequest) (browser.Sheet, error) {
 	sh, err := p.s.openSheet(bridgeParams{
-		appID: r.AppID, timeStamp: r.TimeStamp, nonceStr: r.NonceStr, pkg: r.Package, signType: r.SignType, paySign: r.PaySign,
+		appID: r.AppID, timeStamp: r.TimeStamp, nonceStr: r.NonceStr, pkg: r.Package, signType: r.SignType, paySign: r.PaySign, page: r.PageURL,
 	}, r.UserID)
 	if err != nil {
 		p.s.timelineRefusedSheet(r.Package, err)

@@ -9,31 +9,86 @@ import (
 	"time"
 )
 
-// The faults that exist.
+// The faults, by the place where they strike.
 const (
-	faultNotifyDrop      = "notify-drop"      // an attempt is lost on the way; the ladder goes on
-	faultNotifyDelay     = "notify-delay"     // the first attempt waits 5 to 20 seconds
-	faultNotifyDuplicate = "notify-duplicate" // an attempt comes again a second later, acknowledged or not
+	// On the way of a notification.
+	faultNotifyDrop         = "notify-drop"          // an attempt is lost on the way; the ladder goes on
+	faultNotifyDelay        = "notify-delay"         // the first attempt waits 5 to 20 seconds
+	faultNotifyDuplicate    = "notify-duplicate"     // an attempt comes again a second later, acknowledged or not
+	faultNotifyReorder      = "notify-reorder"       // the first attempt lets a later notification pass, or waits 2 minutes
+	faultNotifyBeforeAnswer = "notify-before-answer" // the notification arrives before the payer's phone says ok
+	faultNotifyConcurrent   = "notify-concurrent"    // three copies come with the first attempt, at the same time
+	faultNotifyForged       = "notify-forged"        // a badly signed notification comes before the genuine one
+	faultNotifyWrongAmount  = "notify-wrong-amount"  // a well-signed one about another amount comes before the genuine one
+	faultNotifyStale        = "notify-stale"         // API v3
+
+	// On the way of a call to the pay gateway.
+	faultConnectionRefused = "connection-refused"     // the connection ends before a byte was read
+	faultHostDown          = "host-down"              // the same, but only at the host of base_url
+	faultResetBefore       = "reset-before-commit"    // the connection ends; nothing was done
+	faultResetAfter        = "reset-after-commit"     // the connection ends; it was done
+	faultAnswerSlow        = "answer-slow"            // done at once, answered after slowAnswer
+	faultAnswerTruncated   = "answer-truncated"       // done; the answer is cut in the middle
+	faultAnswer5xx         = "answer-5xx"             // 502 from a proxy; nothing was done
+	faultAnswerHTML        = "answer-html"            // done; 200 with a page for people
+	faultAnswerUnsigned    = "answer-unsigned"        // done; the answer lacks its sign
+	faultAnswerWrongSign   = "answer-wrong-signature" // done; the answer's sign is wrong
+
+	// In the business.
+	faultSystemError      = "system-error"      // SYSTEMERROR; half of the time it was done
+	faultFrequencyLimited = "frequency-limited" // FREQUENCY_LIMITED; nothing was done
+	faultOrderPaidRace    = "order-paid-race"   // the payer pays while the same order is placed again: ORDERPAID
+	faultNoUsed           = "out-trade-no-used" // OUT_TRADE_NO_USED for a number that is new
+	faultClosePayRace     = "close-pay-race"    // the payer pays while the order is being closed: ORDERPAID
+	faultNotEnough        = "not-enough"        // the payer has not enough money
+	faultUserPaying       = "user-paying"       // the payer needs a minute for the password (micropay, facepay)
+	faultRefundProcessing = "refund-processing" // a refund takes hours
+	faultRefundAbnormal   = "refund-abnormal"   // the payer's card takes no refund
+	faultKeyRotation      = "key-rotation"      // API v3
+
+	// In bills.
+	faultBillNotReady      = "bill-not-ready"
+	faultBillMissing       = "bill-missing"
+	faultBillExtra         = "bill-extra"
+	faultBillAmount        = "bill-amount"
+	faultBillRefundMissing = "bill-refund-missing"
 )
 
-// faultNames are all names of the control API; true: it exists already.
-var faultNames = map[string]bool{
-	faultNotifyDrop: true, faultNotifyDelay: true, faultNotifyDuplicate: true,
-	"notify-reorder": false, "notify-before-answer": false, "notify-concurrent": false, "notify-stale": false,
-	"notify-forged": false, "notify-wrong-amount": false, "connection-refused": false, "reset-before-commit": false,
-	"reset-after-commit": false, "answer-slow": false, "answer-truncated": false, "answer-5xx": false,
-	"answer-html": false, "answer-unsigned": false, "answer-wrong-signature": false, "system-error": false,
-	"frequency-limited": false, "order-paid-race": false, "out-trade-no-used": false, "close-pay-race": false,
-	"refund-processing": false, "refund-abnormal": false, "not-enough": false, "user-paying": false,
-	"bill-not-ready": false, "bill-missing": false, "bill-extra": false, "bill-amount": false,
-	"bill-refund-missing": false, "key-rotation": false, "host-down": false,
+// faultOrder is every fault in the order of the console; false in faultNames:
+// it is about API v3, which is not there yet.
+var faultOrder = []string{
+	faultNotifyDrop, faultNotifyDelay, faultNotifyDuplicate, faultNotifyReorder, faultNotifyBeforeAnswer, faultNotifyConcurrent,
+	faultNotifyForged, faultNotifyWrongAmount, faultConnectionRefused, faultHostDown, faultResetBefore, faultResetAfter,
+	faultAnswerSlow, faultAnswerTruncated, faultAnswer5xx, faultAnswerHTML, faultAnswerUnsigned, faultAnswerWrongSign,
+	faultSystemError, faultFrequencyLimited, faultOrderPaidRace, faultNoUsed, faultClosePayRace, faultNotEnough, faultUserPaying,
+	faultRefundProcessing, faultRefundAbnormal, faultBillNotReady, faultBillMissing, faultBillExtra, faultBillAmount, faultBillRefundMissing,
 }
 
-// presets are rates by name of the preset.
+// faultNames are all names of the control API; true: it exists already.
+var faultNames = func() map[string]bool {
+	all := map[string]bool{faultNotifyStale: false, faultKeyRotation: false}
+	for _, name := range faultOrder {
+		all[name] = true
+	}
+	return all
+}()
+
+// presets are rates by name of the preset. What needs a person to mend
+// (abnormal refunds, wrong bills, hosts that stay down) is in none of them.
 var presets = map[string]map[string]float64{
-	"none":   {},
-	"gentle": {faultNotifyDrop: 0.05, faultNotifyDelay: 0.05, faultNotifyDuplicate: 0.05},
-	"harsh":  {faultNotifyDrop: 0.3, faultNotifyDelay: 0.3, faultNotifyDuplicate: 0.3},
+	"none": {},
+	"gentle": {
+		faultNotifyDrop: 0.05, faultNotifyDelay: 0.05, faultNotifyDuplicate: 0.05,
+		faultResetAfter: 0.01, faultAnswer5xx: 0.01, faultSystemError: 0.01, faultFrequencyLimited: 0.01,
+	},
+	"harsh": {
+		faultNotifyDrop: 0.3, faultNotifyDelay: 0.3, faultNotifyDuplicate: 0.3, faultNotifyReorder: 0.1,
+		faultNotifyBeforeAnswer: 0.1, faultNotifyConcurrent: 0.1, faultNotifyForged: 0.05,
+		faultConnectionRefused: 0.03, faultResetBefore: 0.03, faultResetAfter: 0.05, faultAnswerSlow: 0.02,
+		faultAnswerTruncated: 0.03, faultAnswer5xx: 0.03, faultAnswerHTML: 0.02, faultAnswerUnsigned: 0.02, faultAnswerWrongSign: 0.02,
+		faultSystemError: 0.05, faultFrequencyLimited: 0.03, faultOrderPaidRace: 0.05, faultClosePayRace: 0.1,
+		faultUserPaying: 0.2, faultRefundProcessing: 0.2,
+	},
 }
 
 // presetNames in the order of unkindness.
@@ -88,6 +143,20 @@ func (f *faults) fires(name string) bool {
 		f.fired[name]++
 	}
 	return hit
+}
+
+// armed reports whether a fault may strike at all, without asking for it.
+func (f *faults) armed(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rates[name] > 0 || f.next[name] > 0
+}
+
+// count notes a strike that a scenario asked for.
+func (f *faults) count(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fired[name]++
 }
 
 // delay draws how long a delayed notification waits.
@@ -165,7 +234,7 @@ func checkFault(name string, wanted bool) error {
 		return badRequest("unknown fault %q; the README lists the names", name)
 	}
 	if wanted && !exists {
-		return notYet("the fault %s is not there yet; this version has %s, %s and %s", name, faultNotifyDrop, faultNotifyDelay, faultNotifyDuplicate)
+		return notYet("the fault %s is about API v3, which is not there yet", name)
 	}
 	return nil
 }

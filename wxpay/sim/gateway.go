@@ -26,11 +26,12 @@ func (s *Sim) gatewayRoutes() http.Handler {
 	wechat.Handle("/pay/orderquery", s.v2(s.orderQuery))
 	wechat.Handle("/pay/closeorder", s.v2(s.closeOrder))
 	s.moneyRoutes(wechat)
+	s.sandboxRoutes(wechat)
 	wechat.HandleFunc("GET /mmopen/{user}/{size}", s.avatar)
 	wechat.HandleFunc("/", s.unknownPath)
 
 	mux := http.NewServeMux()
-	mux.Handle("/", s.recorded("gateway", wechat))
+	mux.Handle("/", s.recorded("gateway", s.unreliable(wechat)))
 	own := s.ownHostOnly(cross.Handler(s.consoleRoutes()))
 	mux.Handle("/_sim/", own)
 	mux.Handle("/_sim/api/", s.ownHostOnly(cross.Handler(s.apiRoutes())))

@@ -131,6 +131,13 @@ func (ids *identity) view() Identity {
 	return ids.id
 }
 
+// setKeyMode says how answers of API v3 are verified.
+func (ids *identity) setKeyMode(mode string) {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	ids.id.KeyMode = mode
+}
+
 // The files of the keys; merchant keys carry the names that WeChat gives them.
 const (
 	fileMerchantKey  = "apiclient_key.pem"

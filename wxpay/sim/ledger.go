@@ -25,6 +25,8 @@ type ledger struct {
 	codes      map[string]*paycode
 	plants     map[string]*plant // by day of the bill, 20060102
 	unripe     map[string]*order // those that change by themselves later
+	account    *accountJSON      // nil: as it was at first
+	server     *serverJSON       // nil: none is set up
 }
 
 // order is a payment that a merchant asked for. Its state is computed from
@@ -54,6 +56,7 @@ type order struct {
 	Code        string    `json:"code,omitempty"` // payment code or face code that it was taken with
 	Asks        bool      `json:"asks,omitempty"` // the payer had to enter a password
 	Fails       string    `json:"fails,omitempty"`
+	Sandbox     bool      `json:"sandbox,omitempty"`
 
 	prepays  []prepay
 	payment  *payment
@@ -263,6 +266,8 @@ const (
 	recAttempt   = "attempt"
 	recDrop      = "drop"
 	recClock     = "clock"
+	recAccount   = "account" // settings of the merchant
+	recServer    = "server"  // of the official account's message server
 	recReset     = "reset"
 )
 
@@ -283,6 +288,8 @@ type record struct {
 	User    *user         `json:"user,omitempty"`
 	Note    *notification `json:"note,omitempty"`
 	Attempt *attempt      `json:"attempt,omitempty"`
+	Account *accountJSON  `json:"account,omitempty"`
+	Server  *serverJSON   `json:"server,omitempty"`
 }
 
 // apply makes one change. An error means that the journal is not ours.
@@ -312,6 +319,10 @@ func (l *ledger) apply(r *record) error {
 		u.Balance = r.User.Balance
 	case recAttempt, recDrop:
 		return l.applyToNote(r)
+	case recAccount:
+		l.account = r.Account
+	case recServer:
+		l.server = r.Server
 	case recReset:
 		seq := l.seq
 		*l = *newLedger()

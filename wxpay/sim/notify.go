@@ -219,9 +219,8 @@ func (s *Sim) start(e planned) bool {
 
 // deliverPlanned makes one attempt and plans the next one.
 func (s *Sim) deliverPlanned(ctx context.Context, e planned) {
-	if !e.extra && s.faultFires(faultNotifyDuplicate, e.note.No) {
-		s.plan.add(planned{at: s.clock.Now().Add(duplicateGap), note: e.note, extra: true})
-		s.nudge()
+	if !e.extra {
+		s.troubleNote(ctx, e.note)
 	}
 	_, err := s.attempt(ctx, e.note, !e.extra)
 	s.mu.Lock()
@@ -320,5 +319,6 @@ func (s *Sim) newNotification(kind, no, url string, at time.Time) *notification 
 	if s.faultFires(faultNotifyDelay, no) {
 		n.Due = at.Add(s.faults.delay())
 	}
+	s.reorder(n)
 	return n
 }

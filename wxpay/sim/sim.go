@@ -27,6 +27,7 @@ type Options struct {
 	Data        string            // folder of journal and keys; "" keeps nothing
 	BaseURL     string            // public URL of the gateway; default http://localhost:8081
 	BrowserURL  string            // public URL of the WeChat browser; default http://127.0.0.1:8082
+	TLSURL      string            // public URL of the gateway over TLS, if there is one
 	AppURL      string            // the shop behind the WeChat browser, e.g. http://localhost:8080
 	Seed        int64             // of every random decision; 0 picks one
 	Faults      string            // preset: none (default), gentle, harsh
@@ -52,6 +53,9 @@ type Sim struct {
 	calls   *callLog
 	oauth   *oauth
 	guard   *guard
+
+	scenarios *scenarios
+	held      []string // notifications that wait to be overtaken; s.mu guards it
 
 	mu     sync.Mutex // guards ledger, sheets and the order of the journal
 	ledger *ledger
@@ -81,6 +85,7 @@ func New(opts Options) (*Sim, error) {
 	s.events = newTimeline(s.clock.Now)
 	s.calls = newCallLog()
 	s.oauth = newOAuth()
+	s.scenarios = newScenarios()
 	s.guard = newGuard(opts.NotifyAllow, opts.Transport)
 	var err error
 	if s.faults, err = newFaults(opts.Faults, s.seed); err != nil {
@@ -116,6 +121,7 @@ func (o *Options) complete() error {
 	}{
 		{"BaseURL", &o.BaseURL, "http://localhost:8081"},
 		{"BrowserURL", &o.BrowserURL, "http://127.0.0.1:8082"},
+		{"TLSURL", &o.TLSURL, ""},
 		{"AppURL", &o.AppURL, ""},
 	} {
 		if *d.value == "" {

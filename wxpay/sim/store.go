@@ -19,6 +19,7 @@ func (s *Sim) openLedger() error {
 	}
 	s.journal = j
 	s.clock.restore(ahead)
+	s.ids.setKeyMode(s.accountLocked().KeyMode)
 	s.resume()
 	return nil
 }
@@ -86,8 +87,11 @@ func (s *Sim) reset() error {
 	} else {
 		s.plan.clear()
 		s.forgetSheets()
+		s.held = nil
 		s.oauth.forget()
 		s.calls.forget()
+		s.scenarios.forget()
+		s.ids.setKeyMode(s.accountLocked().KeyMode)
 		s.faults.restart(s.opts.faultPreset(), s.seed)
 		s.timelineReset()
 	}

@@ -10,8 +10,12 @@ import (
 
 // v2Request is a call of WeChat Pay v2 whose signature holds.
 type v2Request struct {
-	in  map[string]string
-	alg string // of the request, hence of the answer
+	in      map[string]string
+	alg     string // of the request, hence of the answer
+	key     string // that signs both
+	sandbox bool
+	path    string // without the sandbox's prefix
+	doc     string // as it came
 }
 
 // v2Answer is the answer, and what it says for the log of calls.
@@ -19,6 +23,8 @@ type v2Answer struct {
 	body    []byte
 	problem string // WeChat's words; empty: it is a yes
 	no      string // out_trade_no
+	advice  string
+	finding *diagnosisJSON
 }
 
 // protocolFail is a refusal on the first layer: return_code FAIL, unsigned,
@@ -57,7 +63,7 @@ type v2Handler func(q v2Request) (fields map[string]string, no string, err error
 func (s *Sim) v2(handle v2Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := s.v2Answer(w, r, handle)
-		say(r, verdict{problem: a.problem, no: a.no})
+		say(r, verdict{problem: a.problem, no: a.no, advice: a.advice, diagnosis: a.finding})
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 		w.Write(a.body)
 	})
@@ -69,23 +75,64 @@ func (s *Sim) v2Answer(w http.ResponseWriter, r *http.Request, handle v2Handler)
 	no := q.in["out_trade_no"]
 	if err == nil {
 		var about string
-		if fields, about, err = handle(q); about != "" {
+		if fields, about, err = s.handleV2(q, handle); about != "" {
 			no = about
 		}
+	}
+	a := v2Answer{no: no}
+	var mistaken *accountMistake
+	if errors.As(err, &mistaken) {
+		a.advice, err = mistaken.advice, mistaken.says
 	}
 	var protocol protocolFail
 	var business businessFail
 	switch {
 	case err == nil:
-		return v2Answer{body: s.v2Success(q, fields), no: no}
+		a.body = s.v2Success(q, fields)
+		return a
 	case errors.As(err, &protocol):
 	case errors.As(err, &business):
-		return v2Answer{body: s.v2Refusal(q, business), problem: business.Error(), no: no}
+		a.body, a.problem = s.v2Refusal(q, business), business.Error()
+		return a
 	default:
 		s.log.Error("call broke", "order", no, "err", err)
 		protocol = failSystem
 	}
-	return v2Answer{body: v2Fail(protocol), problem: string(protocol), no: no}
+	if protocol == failSign {
+		a.finding = s.diagnose(requestMessage(q.doc, q.in, q.alg, q.key))
+	}
+	a.body, a.problem = v2Fail(protocol), string(protocol)
+	return a
+}
+
+// handleV2 answers a call whose signature holds, unless the account may not
+// make it or a fault is quicker.
+func (s *Sim) handleV2(q v2Request, handle v2Handler) (map[string]string, string, error) {
+	if err := s.mayCall(q); err != nil {
+		return nil, "", err
+	}
+	no := q.in["out_trade_no"]
+	if s.faultFires(faultFrequencyLimited, no) {
+		return nil, "", errFrequency
+	}
+	broken := s.faultFires(faultSystemError, no)
+	if broken && s.draw("system error").IntN(2) == 0 {
+		return nil, "", errSystem
+	}
+	if err := s.sandboxRefuses(q); err != nil {
+		return nil, "", err
+	}
+	if err := s.raced(q); err != nil {
+		return nil, "", err
+	}
+	fields, about, err := handle(q)
+	if err == nil {
+		err = s.sandboxPays(q)
+	}
+	if broken {
+		return nil, about, errSystem
+	}
+	return fields, about, err
 }
 
 // v2Fail is the first layer, to the byte.
@@ -111,7 +158,7 @@ func (s *Sim) v2Refusal(q v2Request, e businessFail) []byte {
 	}
 	for i := range list {
 		if list[i].name == "sign" {
-			list[i].value = signature(fields, s.ids.view().APIKey, q.alg)
+			list[i].value = signature(fields, q.key, q.alg)
 		}
 	}
 	return writeXML(list, nil)
@@ -131,7 +178,7 @@ func (s *Sim) v2Success(q v2Request, fields map[string]string) []byte {
 			fields[name] = q.in[name]
 		}
 	}
-	return shuffled(fields, s.ids.view().APIKey, q.alg, r)
+	return shuffled(fields, q.key, q.alg, r)
 }
 
 var (
@@ -142,7 +189,10 @@ var (
 // readV2 checks a call in WeChat's order: method, body, XML, charset, common
 // fields, account, signature.
 func (s *Sim) readV2(w http.ResponseWriter, r *http.Request) (v2Request, error) {
-	var q v2Request
+	q := v2Request{path: r.URL.Path, sandbox: inSandbox(r), key: s.ids.view().APIKey}
+	if q.sandbox {
+		q.key = s.sandboxKey()
+	}
 	if r.Method != http.MethodPost {
 		return q, failMethod
 	}
@@ -159,6 +209,7 @@ func (s *Sim) readV2(w http.ResponseWriter, r *http.Request) (v2Request, error) 
 	if !utf8.Valid(body) {
 		return q, failUTF8
 	}
+	q.doc = string(body)
 	for _, name := range []string{"appid", "mch_id", "nonce_str", "sign"} {
 		if q.in[name] == "" {
 			return q, failMissing
@@ -176,6 +227,9 @@ func (s *Sim) checkAccount(q v2Request) (v2Request, error) {
 	case q.in["mch_id"] != id.MchID || q.in["appid"] != id.AppID && q.in["appid"] != id.MiniAppID:
 		return q, failMismatch
 	}
+	if err := s.bound(q.in["appid"]); err != nil {
+		return q, err
+	}
 	q.alg = q.in["sign_type"]
 	switch q.alg {
 	case "":
@@ -185,7 +239,7 @@ func (s *Sim) checkAccount(q v2Request) (v2Request, error) {
 		return q, failFormat("sign_type")
 	}
 	switch sub := q.in["sub_mch_id"]; {
-	case !signedBy(q.in, q.in["sign"], id.APIKey, q.alg):
+	case !signedBy(q.in, q.in["sign"], q.key, q.alg):
 		return q, failSign
 	case !nonceForm.MatchString(q.in["nonce_str"]):
 		return q, failFormat("nonce_str")

@@ -76,7 +76,7 @@ func (s *Sim) mwebURL(o *order, prepayID string) string {
 	if o.TradeType != "MWEB" {
 		return ""
 	}
-	return s.opts.BaseURL + "/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + prepayID + "&package=" + o.MWebPackage
+	return s.opts.BaseURL + h5Path + "?prepay_id=" + prepayID + "&package=" + o.MWebPackage
 }
 
 // checkUnified checks what unifiedorder needs beyond the fields of every order.
@@ -129,7 +129,7 @@ func readOrder(q v2Request) (*order, time.Time, error) {
 		No: in["out_trade_no"], AppID: in["appid"], MchID: in["mch_id"], SubMchID: in["sub_mch_id"], SubAppID: in["sub_appid"],
 		TradeType: in["trade_type"], OpenID: in["openid"], SubOpenID: in["sub_openid"], Body: in["body"], Detail: in["detail"],
 		Attach: in["attach"], DeviceInfo: in["device_info"], Total: total, NotifyURL: in["notify_url"],
-		SignType: q.alg, Expire: in["time_expire"], IP: in["spbill_create_ip"],
+		SignType: q.alg, Expire: in["time_expire"], IP: in["spbill_create_ip"], Sandbox: q.sandbox,
 	}, expires, nil
 }
 

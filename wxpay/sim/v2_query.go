@@ -44,6 +44,7 @@ func queryFields(o *order) map[string]string {
 	f := map[string]string{"total_fee": strconv.FormatInt(o.Total, 10), "out_trade_no": o.No, "device_info": o.DeviceInfo}
 	if o.payment != nil {
 		f = paymentFields(o, o.payment)
+		sandboxFields(o, f, false)
 		f["device_info"], f["attach"] = o.DeviceInfo, o.Attach // empty elements, as in real answers
 	} else if o.byCode() {
 		f["attach"] = ""

@@ -433,7 +433,7 @@ func (w *world) bridge(prepayID, alg string) bridgeParams {
 		"package": "prepay_id=" + prepayID, "signType": alg,
 	}
 	sign := signFields(f, w.id.APIKey, alg)
-	return bridgeParams{f["appId"], f["timeStamp"], f["nonceStr"], f["package"], f["signType"], sign}
+	return bridgeParams{f["appId"], f["timeStamp"], f["nonceStr"], f["package"], f["signType"], sign, "http://localhost:8080/pay/1"}
 }
 
 func TestVerdictsInTheLog(t *testing.T) {
