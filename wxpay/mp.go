@@ -261,13 +261,13 @@ func (m *MP) do(ctx context.Context, op, method, target string, body []byte, ans
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json") // stable_token sees no appid otherwise
 	}
-	status, text, err := fetch(m.cfg.Transport, req, maxMPAnswer)
-	if err != nil || status != http.StatusOK {
-		return &Error{Op: op, HTTPStatus: status, Unknown: true, Err: err}
+	res, err := fetch(m.cfg.Transport, req, maxMPAnswer)
+	if err != nil || res.status != http.StatusOK {
+		return &Error{Op: op, HTTPStatus: res.status, Unknown: true, Err: err}
 	}
-	if json.Unmarshal([]byte(text), answer) != nil {
+	if json.Unmarshal([]byte(res.body), answer) != nil {
 		// The decoder's own words may quote the body; they stay here.
-		return &Error{Op: op, HTTPStatus: status, Message: "unreadable answer", Unknown: true}
+		return &Error{Op: op, HTTPStatus: res.status, Message: "unreadable answer", Unknown: true}
 	}
 	return nil
 }

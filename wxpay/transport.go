@@ -38,22 +38,34 @@ func newTransport(tlsConfig *tls.Config) *http.Transport {
 	}
 }
 
+// fetched is what came back.
+type fetched struct {
+	status int
+	date   time.Time // as the answering clock says; zero if it does not
+	body   string
+}
+
 // fetch sends req and reads at most limit bytes of the answer, and one more to
 // show that there were. It uses the transport alone: http.Client would follow
 // redirects (WeChat sends none, and one would carry a signed request elsewhere)
 // and put the URL, with its secrets, into every error.
-func fetch(t http.RoundTripper, req *http.Request, limit int64) (status int, body string, err error) {
+func fetch(t http.RoundTripper, req *http.Request, limit int64) (f fetched, err error) {
 	req.Header.Set("User-Agent", "wxshop")
 	res, err := t.RoundTrip(req)
 	if err != nil {
-		return 0, "", withoutURL(err)
+		return f, withoutURL(err)
 	}
 	defer res.Body.Close()
+	f.status = res.StatusCode
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		f.date = date
+	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		return res.StatusCode, "", withoutURL(err)
+		return f, withoutURL(err)
 	}
-	return res.StatusCode, string(text), nil
+	f.body = string(text)
+	return f, nil
 }
 
 // withoutURL takes the URL out of err: it may hold a code or a secret.
@@ -110,11 +122,10 @@ func (n *network) by(op string) http.RoundTripper {
 
 // answer is what one host said, or err.
 type answer struct {
-	url    string
-	status int
-	body   string
-	err    error
-	took   time.Duration
+	fetched
+	url  string
+	err  error
+	took time.Duration
 }
 
 // failed reports whether another host might do better.
@@ -179,16 +190,16 @@ func (n *network) try(ctx context.Context, op, target string, body []byte, seen 
 	start := n.now()
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	a.status, a.body, a.err = n.roundTrip(ctx, op, target, body)
+	a.fetched, a.err = n.roundTrip(ctx, op, target, body)
 	a.took = n.now().Sub(start)
 	seen(a, Received)
 	return a
 }
 
-func (n *network) roundTrip(ctx context.Context, op, target string, body []byte) (int, string, error) {
+func (n *network) roundTrip(ctx context.Context, op, target string, body []byte) (fetched, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return 0, "", withoutURL(err)
+		return fetched{}, withoutURL(err)
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	// Not sent (it has no value): it tells net/http that the request may be
