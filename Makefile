@@ -43,9 +43,12 @@ race:
 	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
 	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) ./...; fi
 
-# The figures of this machine, with the floors they are compared with.
+# The figures of this machine, each beside the floor that it is compared with
+# (Linux; some five minutes on a quiet machine).
 bench:
-	go test -tags $(TAGS) -run '^$$' -bench . -benchmem ./...
+	@mkdir -p bin
+	@CGO_ENABLED=0 go test -c -tags "$(TAGS) bench" -o bin/wxshop.bench .
+	@bin/wxshop.bench -test.run '^TestBench$$'
 
 # Every parser of what comes from outside.
 fuzz:

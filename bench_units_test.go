@@ -1,0 +1,101 @@
+//go:build bench && linux
+
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The benchmarks of the packages, run in turn with their floors.
+
+// benchmark runs one benchmark once. Its metrics are in more, ns/op too.
+func (b *bench) benchmark(program, name, times string, env ...string) sample {
+	b.m.quiet()
+	foreign := watch()
+	cmd := b.m.on("0,1", program, "-test.run=^$", "-test.bench=^Benchmark"+name+"$", "-test.benchtime="+times, "-test.timeout=2m")
+	cmd.Env, cmd.Dir = append(baseEnv(), env...), filepath.Dir(program)
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("benchmark %s: %v\n%s", name, err, text)
+	}
+	s := sample{others: foreign(), more: map[string]float64{}}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark"+name) {
+			continue
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if s.more[fields[i+1]], err = strconv.ParseFloat(fields[i], 64); err != nil {
+				b.t.Fatalf("benchmark %s said %q", name, line)
+			}
+		}
+	}
+	if len(s.more) == 0 {
+		b.t.Fatalf("benchmark %s said nothing:\n%s", name, text)
+	}
+	s.rate, s.cpu = s.more["orders/s"], s.more["cpu-µs/order"]
+	return s
+}
+
+const orderTimes = "8000x"
+
+// orderRows: durable orders through the Store, 64 callers, both cores.
+func (b *bench) orderRows() {
+	run := func(name string) func() sample {
+		return func() sample { return b.benchmark(b.programs.models, name, orderTimes) }
+	}
+	b.progress("orders")
+	for _, x := range []struct{ what, name string }{
+		{"durable orders, 64 callers", "OrdersAlone"}, {"the same with the attempt to pay", "Orders"},
+	} {
+		ps, disturbed := inTurn(run("FloorGroupCommit"), run(x.name))
+		b.table.add(served(x.what+", against bare group commit", 0.70, ps, disturbed), latency(x.what, ps, disturbed))
+		if x.name != "OrdersAlone" {
+			continue
+		}
+		ps, disturbed = inTurn(run("FloorOneTx"), run(x.name))
+		times := of(ps, func(p pair) float64 { return p.ours.rate / p.floor.rate })
+		b.table.add(row{
+			what: x.what + ", against one commit each", floor: rate(ps, func(p pair) sample { return p.floor }),
+			ours: rate(ps, func(p pair) sample { return p.ours }), ratio: fmt.Sprintf("%.1f ×", times), goal: "≥ 3 ×", ok: times >= 3, note: note(disturbed),
+		})
+	}
+	ps, disturbed := inTurn(func() sample { return sample{} }, func() sample { return b.benchmark(b.programs.models, "OrdersAlone", orderTimes, "GOMAXPROCS=1") })
+	batch := of(ps, func(p pair) float64 { return p.ours.more["batch"] })
+	b.table.add(row{
+		what: "mean batch at GOMAXPROCS=1, 64 callers", floor: "–", ours: fmt.Sprintf("%.1f", batch), ratio: "–", goal: "≥ 16", ok: batch >= 16, note: note(disturbed),
+	})
+}
+
+func latency(what string, ps []pair, disturbed int) row {
+	floor := of(ps, func(p pair) float64 { return p.floor.more["p99-ms"] })
+	ours := of(ps, func(p pair) float64 { return p.ours.more["p99-ms"] })
+	times := of(ps, func(p pair) float64 { return p.ours.more["p99-ms"] / p.floor.more["p99-ms"] })
+	return row{
+		what: what + ": p99", floor: fmt.Sprintf("%.1f ms", floor), ours: fmt.Sprintf("%.1f ms", ours), ratio: fmt.Sprintf("%.1f ×", times),
+		goal: "≤ 2 ×, ≤ 100 ms", ok: times <= 2 && ours <= 100, note: note(disturbed),
+	}
+}
+
+func rate(ps []pair, pick func(pair) sample) string {
+	return fmt.Sprintf("%.0f/s", of(ps, func(p pair) float64 { return pick(p).rate }))
+}
+
+// parseRow: what a notification costs beyond the digest that WeChat asks for.
+func (b *bench) parseRow() {
+	run := func(name string) func() sample {
+		return func() sample { return b.benchmark(b.programs.wxpay, name, (300 * time.Millisecond).String()) }
+	}
+	b.progress("parse")
+	ps, disturbed := inTurn(run("MD5StringToSign"), run("V2ParseVerify"))
+	ns := func(p sample) float64 { return p.more["ns/op"] }
+	times := of(ps, func(p pair) float64 { return ns(p.ours) / ns(p.floor) })
+	b.table.add(row{
+		what: "v2 notification: parse + verify, against MD5 of its string", floor: fmt.Sprintf("%.2f µs", of(ps, func(p pair) float64 { return ns(p.floor) })/1e3),
+		ours: fmt.Sprintf("%.2f µs", of(ps, func(p pair) float64 { return ns(p.ours) })/1e3), ratio: fmt.Sprintf("%.1f ×", times), goal: "≤ 6 ×", ok: times <= 6, note: note(disturbed),
+	})
+}
