@@ -317,7 +317,7 @@ func h5Check(c H5Check) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = tag("没过", Bad).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = tag("不行", Bad).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
