@@ -124,7 +124,7 @@ func (s *Sim) tradeBill(in map[string]string) ([]byte, error) {
 	switch {
 	case now.Before(billReady(day)), s.faultFires(faultBillNotReady, ""):
 		return nil, billCreating
-	case day.Before(now.In(beijing).AddDate(0, -3, -1)), kind == billRecharg:
+	case !now.Before(day.AddDate(0, 3, 1)), kind == billRecharg:
 		return nil, billNone
 	}
 	s.mu.Lock()
