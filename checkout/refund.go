@@ -50,7 +50,8 @@ func (s *Service) Refund(ctx context.Context, q RefundRequest) (r *models.Refund
 	if err := s.follow(ctx, r); err != nil {
 		s.log.Warn("refund not taken on yet", "order", q.No, "refund", r.OutRefundNo, "err", err)
 	}
-	return r, false, nil
+	r, err = s.store.Refund(ctx, r.OutRefundNo) // as it stands after the first step
+	return r, false, err
 }
 
 // paidWith is the attempt that paid an order. A second, doubled payment goes
@@ -209,7 +210,6 @@ func (s *Service) step(ctx context.Context, r *models.Refund, x models.RefundSte
 		} else {
 			log.Info("refund went on")
 		}
-		r.State = x.To
 	}
 	return cause
 }
