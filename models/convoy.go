@@ -46,8 +46,6 @@ type convoy struct {
 	carts  map[int64][]Line
 	offers map[int64]*offer
 	placed []*placing
-
-	lastOrder, lastItem, lastPayment int64 // ids
 }
 
 // placeAll places the orders of ms. A refusal is the order's own and comes
@@ -90,11 +88,8 @@ func (c *convoy) look(ms []*member) error {
 			ids = append(ids, l.SKUID)
 		}
 	}
-	if c.offers, err = c.offersOf(ids); err != nil {
-		return err
-	}
-	return c.tx.row(`SELECT (SELECT coalesce(max(id), 0) FROM orders), (SELECT coalesce(max(id), 0) FROM order_items),
-		(SELECT coalesce(max(id), 0) FROM payments)`).Scan(&c.lastOrder, &c.lastItem, &c.lastPayment)
+	c.offers, err = c.offersOf(ids)
+	return err
 }
 
 // wanted is what is ordered: the lines of the request, or else of the cart.
@@ -247,10 +242,10 @@ func (c *convoy) build(x *placing) (err error) {
 		}
 	}
 	o := &Order{
-		ID: c.lastOrder + 1, No: c.tx.number("", c.now), UserID: x.n.UserID, FormToken: x.n.FormToken, State: Unpaid, Receiver: x.n.Receiver, Note: x.n.Note,
+		No: c.tx.number("", c.now), UserID: x.n.UserID, FormToken: x.n.FormToken, State: Unpaid, Receiver: x.n.Receiver, Note: x.n.Note,
 		CreatedAt: At(c.now), ExpiresAt: At(c.now.Add(x.n.Expire)), Source: x.n.Source,
 	}
-	if o.Items, err = c.pick(lines, o.ID); err != nil {
+	if o.Items, err = c.pick(lines); err != nil {
 		return err
 	}
 	if err := o.total(x.n); err != nil {
@@ -259,20 +254,16 @@ func (c *convoy) build(x *placing) (err error) {
 	if x.n.Payment != nil {
 		x.p = x.n.Payment.freeze(o, c.now)
 		x.p.OutTradeNo = c.tx.number("P", c.now)
-		c.lastPayment++
-		x.p.ID = c.lastPayment
 	}
 	for _, i := range o.Items { // nothing refuses any more
 		c.offers[i.SKUID].sold += i.Qty
 	}
-	c.lastOrder = o.ID
-	c.lastItem += int64(len(o.Items))
 	x.o = o
 	return nil
 }
 
 // pick makes order items of lines. It refuses what is not sold or not there.
-func (c *convoy) pick(lines []Line, orderID int64) ([]OrderItem, error) {
+func (c *convoy) pick(lines []Line) ([]OrderItem, error) {
 	items := make([]OrderItem, len(lines))
 	for k, l := range lines {
 		f := c.offers[l.SKUID]
@@ -283,7 +274,7 @@ func (c *convoy) pick(lines []Line, orderID int64) ([]OrderItem, error) {
 			return nil, &StockError{SKUID: l.SKUID, Name: strings.TrimSpace(f.item.NameZH + " " + f.item.OptionZH), Left: left}
 		}
 		items[k] = f.item
-		items[k].ID, items[k].OrderID, items[k].Qty = c.lastItem+1+int64(k), orderID, l.Qty
+		items[k].Qty = l.Qty
 	}
 	return items, nil
 }

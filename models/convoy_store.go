@@ -2,15 +2,17 @@ package models
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 )
 
-// maxArgs is about how many values one insert carries. The driver looks for
-// each of them among all, so that long lists cost by their square.
-const maxArgs = 256
+// maxArgs is about how many values one insert carries: fewer mean more
+// statements, more cost by their square, because the driver looks for each
+// value among all of them.
+const maxArgs = 120
 
-// store writes all orders of the convoy.
+// store writes all orders of the convoy. Their ids are known once the first
+// statement has run.
 func (c *convoy) store() error {
 	for _, step := range []func() error{
 		c.storeOrders, c.storeSources, c.storePayments, c.storeItems, c.takeStock, c.storeEvents, c.emptyCarts,
@@ -23,42 +25,49 @@ func (c *convoy) store() error {
 	return nil
 }
 
-// insert stores rows of width values each, which the statement finds as
-// column1, column2, … of r. What rows share is said once, in the statement and
-// in shared, its leading values; plain int64 and string go through database/sql
-// fastest.
+// insert stores rows and tells the id of each: SQLite numbers the rows of a
+// transaction one after the other. args are the values of all rows, row is
+// "(?,…)" of one, with what is the same in all written out. Plain int64 and
+// string go through database/sql fastest.
 //
 // The inserts say OR ROLLBACK. When one fails, the batch is rolled back anyway
 // and its orders are placed one by one; saying so spares SQLite the copy of
 // every page that it would need to undo one statement alone.
-func (c *convoy) insert(with, into string, shared, rows []any, width int) error {
-	for len(rows) > 0 {
-		n := min(len(rows)/width, max(1, maxArgs/width))
-		q := with + `r AS (VALUES ` + places("(?"+strings.Repeat(",?", width-1)+")", n) + `) ` + into
-		if _, err := c.tx.bulk(q, append(shared[:len(shared):len(shared)], rows[:n*width]...)...); err != nil {
+func (c *convoy) insert(into, row string, args []any, id func(i int, id int64)) error {
+	width := strings.Count(row, "?")
+	per := max(1, maxArgs/width)
+	for done := 0; len(args) > 0; {
+		n := min(len(args)/width, per)
+		res, err := c.tx.bulk("INSERT OR ROLLBACK INTO "+into+" VALUES "+places(row, n), args[:n*width]...)
+		if err != nil {
 			return err
 		}
-		rows = rows[n*width:]
+		last, err := res.LastInsertId()
+		if err != nil {
+			return err
+		}
+		for k := range n {
+			id(done+k, last-int64(n-1-k))
+		}
+		done, args = done+n, args[n*width:]
 	}
 	return nil
 }
 
+func (c *convoy) millis() string { return strconv.FormatInt(At(c.now).UnixMilli(), 10) }
+
 func (c *convoy) storeOrders() error {
-	rows := make([]any, 0, 14*len(c.placed))
+	args := make([]any, 0, 14*len(c.placed))
 	for _, x := range c.placed {
 		o := x.o
-		rows = append(rows, o.ID, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee),
+		args = append(args, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
 			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
 	}
-	return c.insert(`WITH n(now) AS (VALUES (?)), `, `INSERT OR ROLLBACK INTO orders(id, no, user_id, form_token, goods_total, delivery_fee, total,
-		name, phone, province, city, district, street, note, expires_at, created_at, state,
-		extended, close_reason, revived, carrier, tracking_no)
-		SELECT column1, column2, column3, column4, column5, column6, column5 + column6,
-		column7, column8, column9, column10, column11, column12, column13, column14, now, 'unpaid', 0, '', 0, '', ''
-		FROM r CROSS JOIN n`, []any{At(c.now).UnixMilli()}, rows, 14)
+	return c.insert(`orders(no, user_id, form_token, goods_total, delivery_fee, total,
+		name, phone, province, city, district, street, note, expires_at, created_at, state)`,
+		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+c.millis()+`,'unpaid')`, args, func(i int, id int64) { c.placed[i].o.ID = id })
 }
 
-// storePayments takes what the attempts of most callers share out of the rows.
 // storeSources marks the few orders that do not come from the shop's pages.
 func (c *convoy) storeSources() error {
 	for _, x := range c.placed {
@@ -73,54 +82,37 @@ func (c *convoy) storeSources() error {
 }
 
 func (c *convoy) storePayments() error {
-	var kinds, shared, rows []any
+	var ps []*Payment
+	var args []any
 	for _, x := range c.placed {
 		p := x.p
 		if p == nil {
 			continue
 		}
-		k := payKind{p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.NotifyURL, p.Currency, p.NextQueryAt.UnixMilli()}
-		i := slices.Index(kinds, any(k))
-		if i < 0 {
-			i = len(kinds)
-			kinds = append(kinds, k)
-			shared = append(shared, int64(i), k.api, k.channel, k.signType, k.appID, k.mchID, k.notifyURL, k.currency, k.next)
-		}
-		rows = append(rows, p.ID, p.OrderID, p.OutTradeNo, int64(i), p.OpenID, p.Description, p.ClientIP, p.ExpireAt.UnixMilli())
+		p.OrderID, p.LiveOrderID = x.o.ID, &x.o.ID
+		ps = append(ps, p)
+		args = append(args, p.OrderID, p.OrderID, p.OutTradeNo, p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.OpenID,
+			p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli())
 	}
-	return c.insert(`WITH k(k, api, channel, sign_type, app_id, mch_id, notify_url, currency, next) AS (VALUES `+
-		places(`(?,?,?,?,?,?,?,?,?)`, max(1, len(kinds)))+`), `, `INSERT OR ROLLBACK INTO payments(id, order_id, live_order_id, out_trade_no,
-		api, channel, sign_type, app_id, mch_id, open_id, description, notify_url, client_ip, total, currency,
-		expire_at, next_query_at, start_at, created_at, state, prepay_id, cash, bank_type, queries, last_error)
-		SELECT column1, column2, column2, column3, api, channel, sign_type, app_id, mch_id, column5, column6, notify_url, column7, o.total, currency,
-		column8, next, o.created_at, o.created_at, 'created', '', 0, '', 0, ''
-		FROM r CROSS JOIN k ON k = column4 CROSS JOIN orders o ON o.id = column2`, shared, rows, 8)
+	now := c.millis()
+	return c.insert(`payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
+		description, notify_url, client_ip, total, currency, expire_at, next_query_at, start_at, created_at, state)`,
+		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,'created')`, args, func(i int, id int64) { ps[i].ID = id })
 }
 
-// payKind is what the attempts of most callers share.
-type payKind struct {
-	api, channel, signType, appID, mchID, notifyURL, currency string
-	next                                                      int64
-}
-
-// storeItems takes what is the same in every order of a SKU out of the rows.
 func (c *convoy) storeItems() error {
-	var shared, rows []any
-	for _, f := range c.offers {
-		if i := f.item; f.sold > 0 {
-			shared = append(shared, i.SKUID, i.Slug, i.NameZH, i.NameEN, i.OptionZH, i.OptionEN, i.Picture, int64(i.Price))
-		}
-	}
+	var items []*OrderItem
+	var args []any
 	for _, x := range c.placed {
-		for _, i := range x.o.Items {
-			rows = append(rows, i.ID, i.OrderID, i.SKUID, i.Qty)
+		for k := range x.o.Items {
+			i := &x.o.Items[k]
+			i.OrderID = x.o.ID
+			items = append(items, i)
+			args = append(args, i.OrderID, i.SKUID, i.Slug, i.NameZH, i.NameEN, i.OptionZH, i.OptionEN, i.Picture, int64(i.Price), i.Qty)
 		}
 	}
-	return c.insert(`WITH g(sku, slug, name_zh, name_en, option_zh, option_en, picture, price) AS (VALUES `+
-		places(`(?,?,?,?,?,?,?,?)`, len(shared)/8)+`), `, `INSERT OR ROLLBACK INTO order_items(id, order_id, sku_id,
-		slug, name_zh, name_en, option_zh, option_en, picture, price, qty)
-		SELECT column1, column2, column3, slug, name_zh, name_en, option_zh, option_en, picture, price, column4
-		FROM r CROSS JOIN g ON sku = column3`, shared, rows, 4)
+	return c.insert(`order_items(order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)`,
+		`(?,?,?,?,?,?,?,?,?,?)`, args, func(i int, id int64) { items[i].ID = id })
 }
 
 // takeStock reserves by a conditional update (security P13). pick has looked

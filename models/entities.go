@@ -112,15 +112,15 @@ type Order struct {
 	Note        string
 	CreatedAt   Time
 	ExpiresAt   Time `gorm:"index:order_due,priority:2"`
-	Extended    bool // the deadline was moved once for a late attempt
+	Extended    bool `gorm:"not null;default:false"` // the deadline was moved once for a late attempt
 	PaidAt      Time
 	ShippedAt   Time
 	DoneAt      Time
 	ClosedAt    Time
-	CloseReason CloseReason `gorm:"size:16"`
-	Revived     bool
-	Carrier     string
-	TrackingNo  string
+	CloseReason CloseReason `gorm:"size:16;not null;default:''"`
+	Revived     bool        `gorm:"not null;default:false"`
+	Carrier     string      `gorm:"not null;default:''"`
+	TrackingNo  string      `gorm:"not null;default:''"`
 	Source      Source      `gorm:"size:16;not null;default:''"`
 	Items       []OrderItem `gorm:"foreignKey:OrderID;constraint:-"` // checking each row costs too much
 }
@@ -183,15 +183,15 @@ type Payment struct {
 	ExpireAt    Time // sent as time_expire
 
 	State         PayState `gorm:"size:16;index:pay_due,priority:1"`
-	PrepayID      string   `gorm:"size:64"`
+	PrepayID      string   `gorm:"size:64;not null;default:''"`
 	PrepayUntil   Time
 	TransactionID *string `gorm:"size:32;uniqueIndex"`
 	PaidAt        Time
-	Cash          Fen // after coupons; for information, never compared with a price
-	BankType      string
-	NextQueryAt   Time `gorm:"index:pay_due,priority:2"`
-	Queries       int64
-	LastError     string
+	Cash          Fen    `gorm:"not null;default:0"` // after coupons; for information, never compared with a price
+	BankType      string `gorm:"not null;default:''"`
+	NextQueryAt   Time   `gorm:"index:pay_due,priority:2"`
+	Queries       int64  `gorm:"not null;default:0"`
+	LastError     string `gorm:"not null;default:''"`
 	CodeURL       string `gorm:"not null;default:''"` // NATIVE: what the QR code says; lives as long as the prepay id
 	H5URL         string `gorm:"not null;default:''"` // MWEB: where the browser goes; five minutes
 	H5Until       Time

@@ -95,15 +95,15 @@ type v1Order struct {
 	Note        string
 	CreatedAt   v1Time
 	ExpiresAt   v1Time `gorm:"index:order_due,priority:2"`
-	Extended    bool
+	Extended    bool   `gorm:"not null;default:false"`
 	PaidAt      v1Time
 	ShippedAt   v1Time
 	DoneAt      v1Time
 	ClosedAt    v1Time
-	CloseReason string `gorm:"size:16"`
-	Revived     bool
-	Carrier     string
-	TrackingNo  string
+	CloseReason string        `gorm:"size:16;not null;default:''"`
+	Revived     bool          `gorm:"not null;default:false"`
+	Carrier     string        `gorm:"not null;default:''"`
+	TrackingNo  string        `gorm:"not null;default:''"`
 	Source      string        `gorm:"size:16;not null;default:''"`
 	Items       []v1OrderItem `gorm:"foreignKey:OrderID;constraint:-"`
 }
@@ -141,15 +141,15 @@ type v1Payment struct {
 	StartAt       v1Time
 	ExpireAt      v1Time
 	State         string `gorm:"size:16;index:pay_due,priority:1"`
-	PrepayID      string `gorm:"size:64"`
+	PrepayID      string `gorm:"size:64;not null;default:''"`
 	PrepayUntil   v1Time
 	TransactionID *string `gorm:"size:32;uniqueIndex"`
 	PaidAt        v1Time
-	Cash          int64
-	BankType      string
+	Cash          int64  `gorm:"not null;default:0"`
+	BankType      string `gorm:"not null;default:''"`
 	NextQueryAt   v1Time `gorm:"index:pay_due,priority:2"`
-	Queries       int64
-	LastError     string
+	Queries       int64  `gorm:"not null;default:0"`
+	LastError     string `gorm:"not null;default:''"`
 	CodeURL       string `gorm:"not null;default:''"`
 	H5URL         string `gorm:"not null;default:''"`
 	H5Until       v1Time
