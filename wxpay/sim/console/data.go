@@ -215,8 +215,8 @@ type TransactionView struct {
 	ExpiresAt     time.Time
 	PaidAt        time.Time // zero: not paid
 	CanPay        bool
-	Users         []User // who can be made to pay
-	Steps         []Step // newest first
+	Users         []User      // who can be made to pay
+	Steps         []Step      // newest first
 	Refunds       []RefundRow // newest first
 	CanRefund     bool
 	Notifications []Notification

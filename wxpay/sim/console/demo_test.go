@@ -85,6 +85,32 @@ func sampleConsent() ConsentView {
 		RedirectURI: "http://localhost:8080/auth/wechat/callback", DomainOK: true, Users: people}
 }
 
+func sampleRefunds() TransactionView {
+	v := sampleTransaction()
+	v.Row.State, v.CanPay, v.CanRefund = "REFUND", false, true
+	v.Refunds = []RefundRow{
+		{"R261119E5VJ2KX9RD3FB7MS", "50000404922026111902468056157", 8800, "PROCESSING", at(20, 28, 19), at(20, 28, 22)},
+		{"R261119K3XQ7WM2TD9ZC5VN", "50000404922026111902468056158", 5800, "ABNORMAL", at(20, 18, 19), time.Time{}},
+		{"R261119A7XQ7WM2TD9ZC5VN", "50000404922026111902468056159", 100, "SUCCESS", at(20, 8, 19), time.Time{}},
+		{"R261119B7XQ7WM2TD9ZC5VN", "50000404922026111902468056160", 200, "CLOSED", at(20, 7, 19), time.Time{}},
+	}
+	return v
+}
+
+func sampleScan() ScanView {
+	return ScanView{Frame: frame, User: people[0], Users: people, Pasted: "weixin://wxpay/bizpayurl?pr=7JKx2Qe00", Found: "P261119T4LW",
+		Codes: []ScanCode{{"P261119T4LW", "2019 勐海熟饼", 16800, "weixin://wxpay/bizpayurl?pr=7JKx2Qe00", 1384 * time.Second, false},
+			{"P261119C6MFA", "付款码收款", 9800, "", 38 * time.Second, true}},
+		Paycode: "130000264817094821", Left: 41 * time.Second, Bars: []Bar{{0, 2}, {3, 1}, {6, 1}}}
+}
+
+func sampleH5() H5View {
+	return H5View{Action: "/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx1&package=2", Merchant: "云间茶铺", OutTradeNo: "P261119Z3VQ7NC2XD6K8WRB",
+		Description: "云间茶铺-明前龙井 等3件", Total: 28400, Users: people, From: "http://localhost:8080/", Checks: []H5Check{
+			{OK: true, What: "从店里的页面来", Why: "Referer 是 http://localhost:8080/"}, {OK: true, What: "链接没过期", Left: 281 * time.Second},
+			{OK: true, What: "在微信外面打开", Why: "User-Agent 里没有 MicroMessenger"}, {What: "付款的人就是下单的人", Why: "IP 是 9.9.9.9"}}}
+}
+
 // samples is every page with something on it.
 func samples() map[string]templ.Component {
 	chosen := sampleLive()
@@ -96,6 +122,8 @@ func samples() map[string]templ.Component {
 		"transactions": Transactions(list), "transaction": Transaction(sampleTransaction()),
 		"users": Users(UsersView{Frame{Error: "没有这个人。", Seed: 1}, people}), "clock": Clock(ClockView{Frame: frame, Now: at(20, 31, 22), Offset: 86400e9, Rate: 1000}),
 		"faults": Faults(sampleFaults()), "identity": Identity(sampleIdentity()), "consent": Consent(sampleConsent()),
+		"refunds": Transaction(sampleRefunds()), "scan": Scan(sampleScan()), "quiet-phone": Scan(ScanView{Frame: frame, User: people[0], Users: people}),
+		"h5": H5(sampleH5()), "h5-refused": H5(H5View{Refused: "支付请求已失效，请重新发起支付", Why: "没有这个 prepay_id", Checks: sampleH5().Checks}),
 		"denied": Consent(ConsentView{Denied: true}), "error": AuthorizeError(AuthorizeErrorView{10003, "redirect_uri域名与后台配置不一致", "把 localhost 加进网页授权域名。", "http://127.0.0.1:8082"}),
 	}
 }

@@ -116,7 +116,7 @@ type H5Check struct {
 
 func (c H5Check) detail() string {
 	if c.Why == "" && c.Left > 0 {
-		return "还有 " + span(c.Left) + "，总共 5 分钟"
+		return fmt.Sprintf("还有 %d 分 %d 秒，总共 5 分钟", c.Left/time.Minute, c.Left%time.Minute/time.Second)
 	}
 	if c.Why == "" {
 		return "mweb_url 的 5 分钟已经过去"

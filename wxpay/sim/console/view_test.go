@@ -65,6 +65,11 @@ func TestPagesSayWhatIsThere(t *testing.T) {
 		{"identity", []string{`id="v-api_key"`, "2bb80d537b1da3e38bd30361aa855686", "http://localhost:8081/_sim/api/identity"}},
 		{"consent", []string{`name="ticket" value="t"`, `name="u" value="1" checked`, `name="op" value="deny"`, "在网页授权域名里"}},
 		{"denied", []string{"页面就停在这里"}},
+		{"refunds", []string{"已退 ¥147.00", "PROCESSING", `action="/_sim/transactions/` + sampleNo + `/refunds/R261119E5VJ2KX9RD3FB7MS"`, `value="abnormal"`, `action="/_sim/transactions/` + sampleNo + `/refund"`, `value="137.00"`}},
+		{"scan", []string{"就是它", "扫码付 ¥168.00", "输密码付款", "1300 0026 4817 0948 21", `d="M10 0h2v60h-2zM13 0h1v60h-1zM16 0h1v60h-1z"`, `viewBox="0 0 27 60"`, ">41<", "/_sim/users/" + people[0].OpenID + "/paycode", "林晓溪的手机"}},
+		{"quiet-phone", []string{"现在没有等着的码"}},
+		{"h5", []string{"打开微信付 ¥284.00", `value="silent"`, `name="from" value="http://localhost:8080/"`, "还有 4 分 41 秒，总共 5 分钟", "checkmweb?prepay_id=wx1&amp;package=2", "不行"}},
+		{"h5-refused", []string{"<h1 class=\"gap\">支付请求已失效，请重新发起支付</h1>"}},
 		{"error", []string{"10003", "redirect_uri域名与后台配置不一致", "http://127.0.0.1:8082"}},
 	} {
 		t.Run(tc.page, func(t *testing.T) {
@@ -116,10 +121,14 @@ func TestHostileTextStaysText(t *testing.T) {
 	users, clock, faults := UsersView{Users: people[:1:1]}, ClockView{}, sampleFaults()
 	identity, consent, fault := sampleIdentity(), sampleConsent(), AuthorizeErrorView{Code: 1}
 	users.Users, identity.Users, consent.Users, live.Users, tx.Users = copyOf(people), copyOf(people), copyOf(people), copyOf(people), copyOf(people)
-	for _, v := range []any{&live, &tx, &list, &users, &clock, &faults, &identity, &consent, &fault} {
+	scan, h5 := sampleScan(), sampleH5()
+	scan.Users, h5.Users, tx.Refunds = copyOf(people), copyOf(people), sampleRefunds().Refunds
+	tx.CanRefund = true
+	for _, v := range []any{&scan, &h5, &live, &tx, &list, &users, &clock, &faults, &identity, &consent, &fault} {
 		poison(reflect.ValueOf(v).Elem())
 	}
 	for name, page := range map[string]templ.Component{
+		"scan": Scan(scan), "h5": H5(h5),
 		"live": Live(live), "transaction": Transaction(tx), "transactions": Transactions(list), "users": Users(users), "clock": Clock(clock),
 		"faults": Faults(faults), "identity": Identity(identity), "consent": Consent(consent), "error": AuthorizeError(fault),
 	} {
