@@ -192,7 +192,7 @@ func (s *Shop) wirePages(p parts) error {
 			Session: handlers.Session{Keys: keys, Idle: c.Session.Idle},
 			Limits:  handlers.Limits{OrdersPerMinute: c.Limits.OrdersPerMinute, PagesPerSecond: c.Limits.PagesPerSecond, Body: int64(c.Limits.Body)},
 			Orders:  handlers.Orders{FreeFrom: c.Orders.FreeFrom, Fee: c.Orders.DeliveryFee, PayWithin: c.Orders.Expire},
-			Admin:   handlers.Admin{Session: c.Admin.Session},
+			Admin:   handlers.Admin{Session: c.Admin.Session, StaffRefundLimit: c.Admin.StaffRefundLimit},
 			Dev:     c.dev,
 		},
 	}

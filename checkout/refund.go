@@ -54,6 +54,26 @@ func (s *Service) Refund(ctx context.Context, q RefundRequest) (r *models.Refund
 	return r, false, err
 }
 
+// Refundable is what was paid for an order and what of it is left to give
+// back, in fen. Nothing paid: models.ErrBadMove.
+func (s *Service) Refundable(ctx context.Context, no string) (paid, left models.Fen, err error) {
+	p, err := s.paidWith(ctx, no)
+	if err != nil {
+		return 0, 0, err
+	}
+	rs, err := s.store.RefundsOf(ctx, p.OrderID)
+	if err != nil {
+		return 0, 0, err
+	}
+	left = p.Total
+	for i := range rs {
+		if rs[i].OutTradeNo == p.OutTradeNo && rs[i].State != models.RefundClosed {
+			left -= rs[i].Amount
+		}
+	}
+	return p.Total, left, nil
+}
+
 // paidWith is the attempt that paid an order. A second, doubled payment goes
 // back by itself and is not the one.
 func (s *Service) paidWith(ctx context.Context, no string) (*models.Payment, error) {

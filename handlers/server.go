@@ -80,6 +80,9 @@ type Orders struct {
 // Admin are the rules for the people of the shop.
 type Admin struct {
 	Session time.Duration // from sign-in to the next one; 0 is 12 hours
+	// StaffRefundLimit is the most that one refund by staff may be; an owner
+	// has no limit.
+	StaffRefundLimit models.Fen
 }
 
 const defaultHSTS = "max-age=63072000; includeSubDomains; preload"

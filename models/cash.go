@@ -133,3 +133,23 @@ type Sale struct {
 	Order   Order
 	Payment Payment
 }
+
+// SalesSum is what a cash desk took since a moment.
+type SalesSum struct {
+	Paid  int64
+	Sum   Fen
+	Ended int64 // taken back or refused
+}
+
+// SalesSum counts all sales since a moment, whatever Sales lists of them.
+func (s *Store) SalesSum(ctx context.Context, since time.Time) (SalesSum, error) {
+	var x SalesSum
+	err := s.row(ctx, `SELECT coalesce(sum(CASE WHEN state IN ('paid', 'shipped', 'done') THEN 1 ELSE 0 END), 0),
+		coalesce(sum(CASE WHEN state IN ('paid', 'shipped', 'done') THEN total ELSE 0 END), 0),
+		coalesce(sum(CASE WHEN state = 'closed' THEN 1 ELSE 0 END), 0) FROM orders WHERE user_id < 0 AND created_at >= ?`,
+		At(since)).Scan(&x.Paid, &x.Sum, &x.Ended)
+	if err != nil {
+		return x, fmt.Errorf("sum of sales: %w", toldRead(ctx, err))
+	}
+	return x, nil
+}

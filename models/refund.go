@@ -280,7 +280,7 @@ func (s *Store) Refund(ctx context.Context, outRefundNo string) (*Refund, error)
 func (s *Store) Refunds(ctx context.Context, openOnly bool, before int64, limit int) ([]Refund, error) {
 	g := s.read(ctx)
 	if openOnly {
-		g = g.Where("state IN ?", []RefundState{RefundPending, RefundProcessing, RefundAbnormal})
+		g = g.Where("state IN ?", openRefunds)
 	}
 	if before > 0 {
 		g = g.Where("id < ?", before)

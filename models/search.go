@@ -70,7 +70,7 @@ func (s *Store) badges(ctx context.Context, os []Order) ([]OrderRow, error) {
 		return nil, err
 	}
 	err = s.read(ctx).Model(&Refund{}).Select("order_id, count(*) AS n").
-		Where("order_id IN ?", ids).Group("order_id").Scan(&refunds).Error
+		Where("order_id IN ? AND state IN ?", ids, openRefunds).Group("order_id").Scan(&refunds).Error
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,18 @@ func (s *Store) SetPassword(ctx context.Context, id int64, phc string, mustChang
 	return nil
 }
 
+// SawStaff keeps when a person signed in last.
+func (s *Store) SawStaff(ctx context.Context, id int64) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`UPDATE staff SET seen_at = ? WHERE id = ?`, s.time(), id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("saw staff: %w", err)
+	}
+	return nil
+}
+
 const (
 	freeFails  = 5
 	failWindow = 15 * time.Minute
