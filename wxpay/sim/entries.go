@@ -200,6 +200,38 @@ func (s *Sim) timelineAccount(a accountJSON) {
 	s.events.add(happening{entry: console.Entry{Direction: console.Tick, Title: "账号设置改了", Hint: hint}})
 }
 
+// timelinePush tells of a message or event that went to the shop's endpoint.
+func (s *Sim) timelinePush(kind, url string, a attempt, p pushedJSON) {
+	e := console.Entry{
+		At: a.At, Direction: console.Out, Title: "公众号消息 " + kind, Hint: p.words(), Verdict: "没有收下", Tone: console.Bad,
+	}
+	if p.OK {
+		e.Verdict, e.Tone = "收下", console.Good
+	}
+	x := attemptDetail(url, "", a)
+	x.Problem = ""
+	if a.Status == 0 {
+		x.Problem = a.Why
+	}
+	if p.Reply != "" {
+		x.Facts = []console.Fact{{Name: "他看到", Value: p.Reply}}
+	}
+	s.events.add(happening{kind: "notification", data: p, entry: e, detail: x})
+}
+
+// timelineTemplate tells of a template message that a person got.
+func (s *Sim) timelineTemplate(u *user, template, url string, lines []string) {
+	slices.Sort(lines)
+	x := &console.Exchange{Facts: []console.Fact{{Name: "模板", Value: template}, {Name: "打开", Value: url}}}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "：")
+		x.Facts = append(x.Facts, console.Fact{Name: name, Value: value})
+	}
+	s.events.add(happening{detail: x, entry: console.Entry{
+		Direction: console.Actor, Title: u.Nickname + "收到模板消息", Hint: strings.Join(lines, "，"), Verdict: "收到", Tone: console.Good, Words: u.OpenID,
+	}})
+}
+
 func (s *Sim) timelineFaultsSet() {
 	s.events.add(happening{kind: "fault", data: s.faults.view(), entry: console.Entry{Direction: console.Tick, Title: "故障设置改了"}})
 }

@@ -27,6 +27,7 @@ type ledger struct {
 	unripe     map[string]*order // those that change by themselves later
 	account    *accountJSON      // nil: as it was at first
 	server     *serverJSON       // nil: none is set up
+	menu       []menuButton      // of the official account
 }
 
 // order is a payment that a merchant asked for. Its state is computed from
@@ -267,7 +268,8 @@ const (
 	recDrop      = "drop"
 	recClock     = "clock"
 	recAccount   = "account" // settings of the merchant
-	recServer    = "server"  // of the official account's message server
+	recMenu      = "menu"
+	recServer    = "server" // of the official account's message server
 	recReset     = "reset"
 )
 
@@ -290,6 +292,7 @@ type record struct {
 	Attempt *attempt      `json:"attempt,omitempty"`
 	Account *accountJSON  `json:"account,omitempty"`
 	Server  *serverJSON   `json:"server,omitempty"`
+	Menu    []menuButton  `json:"menu,omitempty"`
 }
 
 // apply makes one change. An error means that the journal is not ours.
@@ -321,6 +324,8 @@ func (l *ledger) apply(r *record) error {
 		return l.applyToNote(r)
 	case recAccount:
 		l.account = r.Account
+	case recMenu:
+		l.menu = r.Menu
 	case recServer:
 		l.server = r.Server
 	case recReset:

@@ -42,9 +42,9 @@ func (s *Sim) mp(contentType string, handle func(r *http.Request) (any, mpError)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, bad := handle(r)
 		if bad.code != 0 {
-			say(r, verdict{problem: bad.msg})
+			explain(r, bad.msg, verdictOf(r).advice)
 			rid := secret(lowerHex, 24)
-			answer = map[string]any{"errcode": bad.code, "errmsg": bad.msg + ", rid: " + rid[:8] + "-" + rid[8:16] + "-" + rid[16:]}
+			answer = map[string]any{"errcode": bad.code, "errmsg": bad.withRID(rid[:8] + "-" + rid[8:16] + "-" + rid[16:])}
 		}
 		w.Header().Set("Content-Type", contentType)
 		enc := json.NewEncoder(w)
@@ -85,7 +85,7 @@ func (s *Sim) snsAccessToken(r *http.Request) (any, mpError) {
 		return nil, bad
 	}
 	now := s.clock.Now()
-	g, bad := s.oauth.redeem(q.Get("code"), q.Get("appid"), now)
+	g, bad := s.oauth.redeem(q.Get("code"), q.Get("appid"), "", now)
 	if bad.code != 0 {
 		return nil, bad
 	}
@@ -187,30 +187,45 @@ func (s *Sim) cgiStableToken(r *http.Request) (any, mpError) {
 	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&in); err != nil || in.AppID == "" {
 		return nil, mpNoAppID
 	}
-	return s.accountToken(in.GrantType, in.AppID, in.Secret, in.Force)
+	if bad := s.mayHaveToken(r, in.GrantType, in.AppID, in.Secret); bad.code != 0 {
+		return nil, bad
+	}
+	access, left := s.oauth.stableToken(in.AppID, in.Force, s.clock.Now())
+	return accountToken{access, int(left / time.Second)}, mpError{}
 }
 
 // cgiToken is the older way to the account's token.
 func (s *Sim) cgiToken(r *http.Request) (any, mpError) {
 	q := r.URL.Query()
-	return s.accountToken(q.Get("grant_type"), q.Get("appid"), q.Get("secret"), false)
-}
-
-func (s *Sim) accountToken(grantType, appID, appSecret string, force bool) (any, mpError) {
-	switch {
-	case appID == "":
-		return nil, mpNoAppID
-	case appSecret == "":
-		return nil, mpNoSecret
-	case grantType != "client_credential":
-		return nil, mpInvalidGrant
-	}
-	if bad := s.checkSecret(appID, appSecret); bad.code != 0 {
+	if bad := s.mayHaveToken(r, q.Get("grant_type"), q.Get("appid"), q.Get("secret")); bad.code != 0 {
 		return nil, bad
 	}
-	access, left := s.oauth.stableToken(appID, force, s.clock.Now())
-	return struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-	}{access, int(left / time.Second)}, mpError{}
+	access, left := s.oauth.plainToken(q.Get("appid"), s.clock.Now())
+	return accountToken{access, int(left / time.Second)}, mpError{}
+}
+
+// accountToken is what both answer.
+type accountToken struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"`
+}
+
+// mayHaveToken checks who asks for an account's token, and from where.
+func (s *Sim) mayHaveToken(r *http.Request, grantType, appID, appSecret string) mpError {
+	switch {
+	case appID == "":
+		return mpNoAppID
+	case appSecret == "":
+		return mpNoSecret
+	case grantType != "client_credential":
+		return mpInvalidGrant
+	}
+	if bad := s.checkSecret(appID, appSecret); bad.code != 0 {
+		return bad
+	}
+	bad, advice := s.ipAllowed(r)
+	if bad.code != 0 {
+		say(r, verdict{advice: advice})
+	}
+	return bad
 }

@@ -8,6 +8,7 @@ import (
 const (
 	scopeBase     = "snsapi_base"
 	scopeUserinfo = "snsapi_userinfo"
+	scopeMini     = "mini" // a js_code, not of web OAuth
 
 	codeLife    = 5 * time.Minute // single use
 	tokenLife   = 2 * time.Hour
@@ -48,7 +49,11 @@ type oauth struct {
 	access    map[string]token
 	refresh   map[string]token
 	questions map[string]question
-	stable    map[string]token // by appid
+	stable    map[string]token // the account's own, by token
+	plain     map[string]token // of /cgi-bin/token, which the others do not disturb
+	ticket    string           // of the JS-SDK
+	ticketTil time.Time
+	left      map[string]bool // openids that do not follow the account
 }
 
 func newOAuth() *oauth {
@@ -61,7 +66,8 @@ func (o *oauth) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.codes, o.access, o.refresh = map[string]*code{}, map[string]token{}, map[string]token{}
-	o.questions, o.stable = map[string]question{}, map[string]token{}
+	o.questions, o.stable, o.plain = map[string]question{}, map[string]token{}, map[string]token{}
+	o.left, o.ticket = map[string]bool{}, ""
 }
 
 // newCode issues a code: 32 characters, the first a 0 as WeChat's mostly are.
@@ -78,13 +84,14 @@ func (o *oauth) newCode(g grant, now time.Time) string {
 	return id
 }
 
-// redeem exchanges a code of an account, once.
-func (o *oauth) redeem(id, appID string, now time.Time) (grant, mpError) {
+// redeem exchanges a code of an account, once: a js_code with scopeMini, one
+// of web OAuth with "".
+func (o *oauth) redeem(id, appID, kind string, now time.Time) (grant, mpError) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.codes[id]
 	switch {
-	case c == nil || c.appID != appID:
+	case c == nil || c.appID != appID || (c.scope == scopeMini) != (kind == scopeMini):
 		return grant{}, mpInvalidCode
 	case !c.used.IsZero() && now.Sub(c.used) <= codeLife:
 		return grant{}, mpCodeUsed
@@ -180,21 +187,84 @@ func (o *oauth) question(id string, now time.Time, take bool) (question, bool) {
 	return q, ok && now.Sub(q.asked) <= askLife
 }
 
-// stableToken is the account's own token, the same until it runs out.
+// overlap is how long an account token outlives its successor.
+const overlap = 5 * time.Minute
+
+// stableToken is the account's own token, the same until its last five
+// minutes. Forced, the old ones end at once.
 func (o *oauth) stableToken(appID string, force bool, now time.Time) (string, time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, t := range o.stable {
-		if t.appID == appID && !force && t.until.Sub(now) >= 5*time.Minute {
+		switch {
+		case t.appID != appID:
+		case !force && t.until.Sub(now) >= overlap:
 			return id, t.until.Sub(now)
-		}
-	}
-	for id, t := range o.stable {
-		if t.appID == appID {
+		case force || now.After(t.until):
 			delete(o.stable, id)
 		}
 	}
+	return o.newAccountToken(o.stable, appID, now), tokenLife
+}
+
+// plainToken is a new one at every call; the one before it lives five minutes more.
+func (o *oauth) plainToken(appID string, now time.Time) (string, time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, t := range o.plain {
+		if t.appID != appID {
+			continue
+		}
+		if last := now.Add(overlap); t.until.After(last) {
+			t.until = last
+			o.plain[id] = t
+		}
+		if now.After(t.until) {
+			delete(o.plain, id)
+		}
+	}
+	return o.newAccountToken(o.plain, appID, now), tokenLife
+}
+
+func (o *oauth) newAccountToken(in map[string]token, appID string, now time.Time) string {
 	id := "86_" + secret(alphanum, 130)
-	o.stable[id] = token{grant{appID: appID}, now.Add(tokenLife)}
-	return id, tokenLife
+	in[id] = token{grant{appID: appID}, now.Add(tokenLife)}
+	return id
+}
+
+// checkAccountToken judges an account's own token.
+func (o *oauth) checkAccountToken(access string, now time.Time) mpError {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t, ok := o.stable[access]
+	if !ok {
+		t, ok = o.plain[access]
+	}
+	switch {
+	case access == "":
+		return mpNoToken
+	case !ok:
+		return mpInvalidCredential
+	case now.After(t.until):
+		return mpTokenExpired
+	case t.appID != appID1:
+		return mpUnauthorized
+	}
+	return mpError{}
+}
+
+// jsTicket is the ticket of the JS-SDK, the same until its last five minutes.
+func (o *oauth) jsTicket(now time.Time) (string, time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ticket == "" || o.ticketTil.Sub(now) < overlap {
+		o.ticket, o.ticketTil = secret(alphanum, 86), now.Add(tokenLife)
+	}
+	return o.ticket, o.ticketTil.Sub(now)
+}
+
+func (o *oauth) hasLeft(openID string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.left[openID]
 }
