@@ -132,6 +132,7 @@ func (s *Sim) showH5(w http.ResponseWriter, r *http.Request) {
 // h5View checks a visit; one that passes has its page open in time.
 func (s *Sim) h5View(h h5Request) (console.H5View, h5Refusal) {
 	people := s.people()
+	people = people[:min(pageUsers, len(people))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()

@@ -11,6 +11,9 @@ import (
 	"wxshop/wxpay/sim/console"
 )
 
+// pageUsers is how many people a page offers.
+const pageUsers = 30
+
 // showScan is the phone of a person: codes that wait for it, and the payment
 // code that it shows to a cash desk.
 func (s *Sim) showScan(w http.ResponseWriter, r *http.Request) {
@@ -23,6 +26,7 @@ func (s *Sim) showScan(w http.ResponseWriter, r *http.Request) {
 			v.User = u
 		}
 	}
+	v.Users = v.Users[:min(pageUsers, len(v.Users))]
 	if err := s.fillScan(&v); err != nil {
 		v.Frame.Error, status = err.Error(), statusOf(err)
 	}
