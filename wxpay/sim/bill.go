@@ -61,12 +61,22 @@ func (s *Sim) downloadBill(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		fail := s.billFailOf(err)
-		say(r, verdict{problem: fail.text})
+		say(r, s.refusal(q, err, fail.text))
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write(fail.body())
 		return
 	}
 	sendBill(w, text, q.in["tar_type"])
+}
+
+// refusal is what the log of calls says about a refused call that is not
+// answered like the others.
+func (s *Sim) refusal(q v2Request, err error, text string) verdict {
+	v := verdict{problem: text}
+	if errors.Is(err, failSign) {
+		v.diagnosis = s.diagnose(requestMessage(q.doc, q.in, q.alg, q.key))
+	}
+	return v
 }
 
 // billFailOf puts a refusal into the words of downloadbill.
@@ -157,7 +167,7 @@ func (s *Sim) moves(day time.Time, subMchID string) []move {
 	end := day.AddDate(0, 0, 1)
 	within := func(t time.Time) bool { return !t.Before(day) && t.Before(end) }
 	for _, o := range s.ledger.recent {
-		if o.payment == nil || subMchID != "" && o.SubMchID != subMchID {
+		if o.payment == nil || o.Sandbox || subMchID != "" && o.SubMchID != subMchID {
 			continue
 		}
 		if within(o.payment.At) {

@@ -51,7 +51,7 @@ func (s *Sim) downloadFundFlow(w http.ResponseWriter, r *http.Request) {
 		s.log.Error("fund flow not made", "err", err)
 		err, text = failSystem, v2Fail(failSystem)
 	}
-	say(r, verdict{problem: err.Error()})
+	say(r, s.refusal(q, err, err.Error()))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Write(text)
 }
@@ -107,7 +107,7 @@ func (s *Sim) funds() []flow {
 	var out []flow
 	for _, o := range s.ledger.recent {
 		p := o.payment
-		if p == nil {
+		if p == nil || o.Sandbox {
 			continue
 		}
 		out = append(out, flow{p.At, p.TransactionID, flowTrade, o.Total, "", o.No})

@@ -140,6 +140,9 @@ func TestBillRefusals(t *testing.T) {
 		check("type", w.bill("20000101", "all").Body.String(), billError("invalid bill_type", "20001"))
 		check("tar", w.bill("20000101", "ALL", "tar_type", "ZIP").Body.String(), billError("data format error", "20001"))
 		check("sign", w.bill("20000101", "ALL", "sign", "00").Body.String(), billError("sign error", "20001"))
+		if call := w.sim.calls.latest(1)[0]; call.Verdict != "refused" || call.Error != "sign error" || call.Diagnosis == nil {
+			t.Errorf("the log says %+v", call)
+		}
 		check("no nonce", w.bill("20000101", "ALL", "nonce_str", "-").Body.String(), billError("missing parameter", "20001"))
 		check("not XML", w.do("POST", "/pay/downloadbill", "{}").Body.String(), protocolBody("XML格式错误"))
 		check("other merchant", w.bill("20000101", "ALL", "mch_id", "1900000109").Body.String(), protocolBody("appid和mch_id不匹配"))
@@ -150,6 +153,26 @@ func TestBillRefusals(t *testing.T) {
 		}
 		time.Sleep(24 * time.Hour)
 		check("older than three months", w.bill("20000101", "ALL").Body.String(), billError("No Bill Exist", "20002"))
+	})
+}
+
+// A day ends at midnight in Beijing, whatever the zone of the machine.
+func TestBillDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{})
+		time.Sleep(16*time.Hour - time.Millisecond) // 23:59:59.999
+		w.paid("late000001")
+		time.Sleep(time.Millisecond)
+		w.paid("early00001")
+		w.refund("late000001", "R1", "1")
+		time.Sleep(48 * time.Hour)
+		first, second := w.bill("20000101", "ALL").Body.String(), w.bill("20000102", "ALL").Body.String()
+		if !strings.Contains(first, "`2000-01-01 23:59:59,") || strings.Contains(first, "early00001") || strings.Contains(first, "R1") {
+			t.Errorf("the first day:\n%s", first)
+		}
+		if !strings.Contains(second, "early00001") || !strings.Contains(second, ",`R1,") || strings.Contains(second, "late000001,`"+w.openID(1)+",`JSAPI,`SUCCESS") {
+			t.Errorf("the second day:\n%s", second)
+		}
 	})
 }
 

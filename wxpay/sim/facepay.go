@@ -26,7 +26,7 @@ func (s *Sim) faceAuthInfo(w http.ResponseWriter, r *http.Request) {
 		if no == failXML || no == failEmpty {
 			no = "请求报文格式错误"
 		}
-		say(r, verdict{problem: "PARAM_ERROR " + string(no)})
+		say(r, s.refusal(q, err, "PARAM_ERROR "+string(no)))
 		w.Write(writeXML([]field{{"return_code", "PARAM_ERROR"}, {"return_msg", string(no)}}, nil))
 	case err != nil:
 		s.log.Error("call broke", "err", err)

@@ -18,6 +18,7 @@ const (
 var (
 	errUserPaying   = businessFail{"USERPAYING", "需要用户输入支付密码"}
 	errNoPassword   = businessFail{"TRADE_ERROR", "用户没有输入支付密码"}
+	errPayFailed    = businessFail{"TRADE_ERROR", "支付失败"}
 	errPayerFunds   = businessFail{"NOTENOUGH", "余额不足"}
 	errReversed     = businessFail{"ORDERREVERSED", "订单已撤销"}
 	errReverseKind  = businessFail{"INVALID_REQUEST", "该订单不支持撤销"}
@@ -99,6 +100,8 @@ func chargedBefore(known, o *order) error {
 		return errNoUsed
 	case known.failed == errPayerFunds.text:
 		return errPayerFunds
+	case known.failed == errPayFailed.text:
+		return errPayFailed
 	case known.failed != "":
 		return errNoPassword
 	default:
@@ -108,6 +111,16 @@ func chargedBefore(known, o *order) error {
 
 // codeVerdict is what becomes of a payment with a good code; nil: it is paid.
 func (s *Sim) codeVerdict(o *order, u *user, c *paycode) error {
+	switch s.scenarios.outcome(o.No) {
+	case outcomeNotEnough:
+		return errPayerFunds
+	case outcomeCancel:
+		return errNoPassword
+	case outcomeFail:
+		return errPayFailed
+	case outcomeWrongPassword:
+		return errUserPaying
+	}
 	switch {
 	case s.faultFires(faultNotEnough, o.No), u.Balance < o.Total:
 		return errPayerFunds
@@ -145,7 +158,7 @@ func (s *Sim) takeCode(o *order, u *user, verdict error) (map[string]string, err
 // is held.
 func (s *Sim) refusePassword(o *order, u *user, outcome string) error {
 	why := map[string]string{
-		outcomeCancel: errNoPassword.text, outcomeFail: "支付失败", outcomeNotEnough: errPayerFunds.text,
+		outcomeCancel: errNoPassword.text, outcomeFail: errPayFailed.text, outcomeNotEnough: errPayerFunds.text,
 	}[outcome]
 	if why == "" { // a wrong password can be entered again
 		s.timelineAct(o, u, outcome)

@@ -257,6 +257,28 @@ func TestMicropayPoor(t *testing.T) {
 	checkBusiness(t, w, w.call("/pay/micropay", w.deskFields("poor000002", w.code(1).Paycode), ""), "", "OUT_TRADE_NO_USED", "201 商户订单号重复")
 }
 
+// Scripted outcomes hold at the cash desk too.
+func TestMicropayScenarios(t *testing.T) {
+	w := newWorld(t, Options{})
+	for i, tt := range []struct{ then, code, text, state string }{
+		{`{"outcome":"notenough"}`, "NOTENOUGH", "余额不足", "PAYERROR"},
+		{`{"outcome":"cancel"}`, "TRADE_ERROR", "用户没有输入支付密码", "PAYERROR"},
+		{`{"outcome":"fail"}`, "TRADE_ERROR", "支付失败", "PAYERROR"},
+		{`{"outcome":"wrong_password"}`, "USERPAYING", "需要用户输入支付密码", "USERPAYING"},
+		{`{"fault":"user-paying"}`, "USERPAYING", "需要用户输入支付密码", "USERPAYING"},
+	} {
+		no := "script000" + string(rune('1'+i))
+		w.api("DELETE", "scenario", "", 200, nil)
+		w.api("POST", "scenario", `{"match":{"amount":888},"then":`+tt.then+`}`, 200, nil)
+		f := w.deskFields(no, w.code(1).Paycode)
+		checkBusiness(t, w, w.call("/pay/micropay", f, ""), "", tt.code, tt.text)
+		checkBusiness(t, w, w.call("/pay/micropay", f, ""), "", tt.code, tt.text)
+		if got := w.state(no); got != tt.state {
+			t.Errorf("%s: %s, want %s", tt.then, got, tt.state)
+		}
+	}
+}
+
 func TestReverse(t *testing.T) {
 	w := newWorld(t, Options{})
 	before := w.sim.people()[0].Balance
