@@ -226,3 +226,18 @@ func floorOrder(tx *sql.Tx, st floorStmts, i int64) error {
 	_, err = tx.Stmt(st.event).Exec(id, "created", `{"from":"","to":"created"}`, now)
 	return err
 }
+
+// BenchmarkPaid settles orders that were placed before, as a notification does.
+func BenchmarkPaid(b *testing.B) {
+	s, users := benchShop(b)
+	facts := make([]PaidFact, b.N+1)
+	for i := range facts {
+		_, p := place(b, s, checkout(users[i%len(users)], fmt.Sprintf("token-%020d", i), Line{1, 1}, Line{3, 1}))
+		facts[i] = pays(p, fmt.Sprintf("4200%024d", i))
+		facts[i].Msgs = []Message{{OutTradeNo: p.OutTradeNo, Op: "notify", Direction: "in", Request: "<xml>…</xml>"}}
+	}
+	drive(b, s.c.commits.Load, func(i int64) error {
+		_, _, err := s.ApplyPaid(context.Background(), facts[i])
+		return err
+	})
+}

@@ -322,6 +322,9 @@ func (c *committer) apart(batch []*member) error {
 
 // commit makes the transaction durable. crash is an ordered one.
 func (c *committer) commit(callers int) (failed, crash error) {
+	if err := c.tx.flush(); err != nil {
+		return err, nil
+	}
 	if crash := c.crash("before-commit"); crash != nil {
 		c.tx.rollback()
 		return nil, crash

@@ -170,9 +170,6 @@ func (c *convoy) each(q string, args []any, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// places is n times p with commas between.
-func places(p string, n int) string { return strings.Repeat(p+",", n-1) + p }
-
 // judge decides about one order. What refuses it becomes the member's error.
 func (c *convoy) judge(m *member) error {
 	x := m.order

@@ -3,13 +3,7 @@ package models
 import (
 	"fmt"
 	"strconv"
-	"strings"
 )
-
-// maxArgs is about how many values one insert carries: fewer mean more
-// statements, more cost by their square, because the driver looks for each
-// value among all of them.
-const maxArgs = 120
 
 // store writes all orders of the convoy. Their ids are known once the first
 // statement has run.
@@ -25,35 +19,6 @@ func (c *convoy) store() error {
 	return nil
 }
 
-// insert stores rows and tells the id of each: SQLite numbers the rows of a
-// transaction one after the other. args are the values of all rows, row is
-// "(?,…)" of one, with what is the same in all written out. Plain int64 and
-// string go through database/sql fastest.
-//
-// The inserts say OR ROLLBACK. When one fails, the batch is rolled back anyway
-// and its orders are placed one by one; saying so spares SQLite the copy of
-// every page that it would need to undo one statement alone.
-func (c *convoy) insert(into, row string, args []any, id func(i int, id int64)) error {
-	width := strings.Count(row, "?")
-	per := max(1, maxArgs/width)
-	for done := 0; len(args) > 0; {
-		n := min(len(args)/width, per)
-		res, err := c.tx.bulk("INSERT OR ROLLBACK INTO "+into+" VALUES "+places(row, n), args[:n*width]...)
-		if err != nil {
-			return err
-		}
-		last, err := res.LastInsertId()
-		if err != nil {
-			return err
-		}
-		for k := range n {
-			id(done+k, last-int64(n-1-k))
-		}
-		done, args = done+n, args[n*width:]
-	}
-	return nil
-}
-
 func (c *convoy) millis() string { return strconv.FormatInt(At(c.now).UnixMilli(), 10) }
 
 func (c *convoy) storeOrders() error {
@@ -63,7 +28,7 @@ func (c *convoy) storeOrders() error {
 		args = append(args, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
 			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
 	}
-	return c.insert(`orders(no, user_id, form_token, goods_total, delivery_fee, total,
+	return c.tx.insertRows(`orders(no, user_id, form_token, goods_total, delivery_fee, total,
 		name, phone, province, city, district, street, note, expires_at, created_at, state)`,
 		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+c.millis()+`,'unpaid')`, args, func(i int, id int64) { c.placed[i].o.ID = id })
 }
@@ -95,7 +60,7 @@ func (c *convoy) storePayments() error {
 			p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli())
 	}
 	now := c.millis()
-	return c.insert(`payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
+	return c.tx.insertRows(`payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 		description, notify_url, client_ip, total, currency, expire_at, next_query_at, start_at, created_at, state)`,
 		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,'created')`, args, func(i int, id int64) { ps[i].ID = id })
 }
@@ -111,7 +76,7 @@ func (c *convoy) storeItems() error {
 			args = append(args, i.OrderID, i.SKUID, i.Slug, i.NameZH, i.NameEN, i.OptionZH, i.OptionEN, i.Picture, int64(i.Price), i.Qty)
 		}
 	}
-	return c.insert(`order_items(order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)`,
+	return c.tx.insertRows(`order_items(order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)`,
 		`(?,?,?,?,?,?,?,?,?,?)`, args, func(i int, id int64) { items[i].ID = id })
 }
 

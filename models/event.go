@@ -5,27 +5,48 @@ import (
 	"fmt"
 )
 
+// history is what a transaction appends. It is written at its end, the lines
+// of all members at once; nothing in a transaction reads them.
+type history struct{ events, messages []any }
+
 // event appends one line to an order's history.
 func (tx *Tx) event(e Event) error {
-	_, err := tx.exec(`INSERT INTO events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.OrderID, e.At, e.Actor, e.Kind, e.From, e.To, e.Amount, e.OutTradeNo, e.TransactionID, e.Note)
-	return err
+	tx.wrote = true
+	tx.history.events = append(tx.history.events, e.OrderID, e.At.UnixMilli(), e.Actor, e.Kind, e.From, e.To,
+		int64(e.Amount), e.OutTradeNo, e.TransactionID, e.Note)
+	return tx.broken
 }
 
 // messages appends exchanges with WeChat.
 func (tx *Tx) messages(msgs []Message, now Time) error {
 	for _, m := range msgs {
+		tx.wrote = true
 		if m.At.IsZero() {
 			m.At = now
 		}
-		_, err := tx.exec(`INSERT INTO messages(out_trade_no, at, op, direction, request, answer, err, took_ms)
-			VALUES(?, ?, ?, ?, ?, ?, ?, ?)`, m.OutTradeNo, m.At, m.Op, m.Direction, m.Request, m.Answer, m.Err, m.TookMS)
-		if err != nil {
-			return err
-		}
+		tx.history.messages = append(tx.history.messages, m.OutTradeNo, m.At.UnixMilli(), m.Op, m.Direction, m.Request, m.Answer, m.Err, m.TookMS)
 	}
-	return nil
+	return tx.broken
+}
+
+// flush writes the history that was appended.
+func (tx *Tx) flush() error {
+	err := tx.insertRows(`events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)`,
+		`(?,?,?,?,?,?,?,?,?,?)`, tx.history.events, nil)
+	if err == nil {
+		err = tx.insertRows(`messages(out_trade_no, at, op, direction, request, answer, err, took_ms)`,
+			`(?,?,?,?,?,?,?,?)`, tx.history.messages, nil)
+	}
+	tx.forget()
+	return err
+}
+
+// forget drops what a transaction that ended had to append, and lets go of
+// its texts.
+func (tx *Tx) forget() {
+	clear(tx.history.events)
+	clear(tx.history.messages)
+	tx.history.events, tx.history.messages = tx.history.events[:0], tx.history.messages[:0]
 }
 
 // RecordMessages keeps exchanges with WeChat that changed nothing here.

@@ -52,6 +52,15 @@ func (tx *Tx) livePayment(orderID int64) (*Payment, error) {
 	return scanPayment(tx.row(liveOf, orderID))
 }
 
+// attemptForWrite is as much of an attempt as a change of its state needs:
+// every column that is read costs as much as a comparison of the row.
+func (tx *Tx) attemptForWrite(id int64) (*Payment, error) {
+	p := &Payment{ID: id}
+	err := tx.row(`SELECT order_id, out_trade_no, state, total FROM payments WHERE id = ?`, id).
+		Scan(&p.OrderID, &p.OutTradeNo, &p.State, &p.Total)
+	return p, err
+}
+
 func (tx *Tx) paymentForWrite(where string, arg any) (*Payment, error) {
 	return scanPayment(tx.row(`SELECT `+paymentCols+` FROM payments WHERE `+where, arg))
 }
@@ -214,14 +223,14 @@ type Prepay struct {
 // meanwhile: ErrStale.
 func (s *Store) MarkPrepaid(ctx context.Context, paymentID int64, x Prepay, msgs []Message) error {
 	err := s.write(ctx, func(tx *Tx) error {
-		p, err := tx.paymentForWrite(`id = ?`, paymentID)
+		p, err := tx.attemptForWrite(paymentID)
 		if err != nil {
 			return err
 		}
 		now := s.time()
 		switch p.State {
 		case PayCreated:
-			p.PrepayID, p.PrepayUntil, p.LastError = x.ID, At(x.Until), ""
+			p.PrepayID, p.PrepayUntil = x.ID, At(x.Until)
 			err = tx.move(p, PayPrepaid, &Event{At: now, Actor: "system", Kind: "prepay", Amount: p.Total})
 			if err == nil && (x.CodeURL != "" || x.H5URL != "") {
 				_, err = tx.exec(renewPrepay, x.ID, At(x.Until), x.CodeURL, x.H5URL, At(x.H5Until), p.ID)

@@ -35,7 +35,8 @@ const (
 // ApplyPaid is TX3, the only writer of "paid": attempt, order, stock on
 // revival, refund row when one is due, event; once, whoever comes first. An
 // unknown number is ErrNotFound. An attempt that we had closed may be paid all
-// the same: WeChat's word that money moved outweighs what we concluded.
+// the same: WeChat's word that money moved outweighs what we concluded. Of the
+// order only what names it and says where it stands is certain to be filled.
 func (s *Store) ApplyPaid(ctx context.Context, f PaidFact) (Outcome, *Order, error) {
 	if f.TransactionID == "" {
 		return "", nil, fmt.Errorf("apply paid: %w", &InputError{"transaction_id", "is missing"})
@@ -45,15 +46,9 @@ func (s *Store) ApplyPaid(ctx context.Context, f PaidFact) (Outcome, *Order, err
 		o   *Order
 	)
 	err := s.write(ctx, func(tx *Tx) error {
-		p, err := tx.paymentForWrite(`out_trade_no = ?`, f.OutTradeNo)
-		if err != nil {
-			return err
-		}
-		if o, err = tx.orderForWrite(`id = ?`, p.OrderID); err != nil {
-			return err
-		}
 		now := s.time()
-		if out, err = tx.settle(o, p, f, now); err != nil {
+		var err error
+		if out, o, err = tx.settle(f, now); err != nil {
 			return err
 		}
 		return tx.messages(f.Msgs, now)
@@ -65,27 +60,58 @@ func (s *Store) ApplyPaid(ctx context.Context, f PaidFact) (Outcome, *Order, err
 }
 
 // settle decides what a payment does to its order, and does it.
-func (tx *Tx) settle(o *Order, p *Payment, f PaidFact, now Time) (Outcome, error) {
-	if p.TransactionID != nil && *p.TransactionID == f.TransactionID {
-		return OutcomeRepeated, nil
+func (tx *Tx) settle(f PaidFact, now Time) (Outcome, *Order, error) {
+	p, o, taken, err := tx.paying(f)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case p.TransactionID != nil && *p.TransactionID == f.TransactionID:
+		return OutcomeRepeated, o, nil
+	case p.TransactionID != nil || taken:
+		return OutcomeMisfit, o, tx.second(o, p, f, now)
+	case o.State == Unpaid:
+		f.into(p, now)
+		return OutcomePaid, o, tx.pay(o, p, f, now, "paid")
 	}
-	taken, err := tx.transactionTaken(f.TransactionID)
-	if err != nil {
-		return "", err
+	if p, err = tx.paymentForWrite(`id = ?`, p.ID); err != nil {
+		return "", nil, err
 	}
-	if p.TransactionID != nil || taken {
-		return OutcomeMisfit, tx.second(o, p, f, now)
+	if o, err = tx.orderForWrite(`id = ?`, p.OrderID); err != nil {
+		return "", nil, err
 	}
+	f.into(p, now)
+	out, err := tx.settleLate(o, p, f, now)
+	return out, o, err
+}
+
+// paying reads what most payments need, in one statement: as much of the
+// attempt and its order as settling looks at, and whether another attempt has
+// this transaction id.
+func (tx *Tx) paying(f PaidFact) (p *Payment, o *Order, taken bool, err error) {
+	p, o = &Payment{OutTradeNo: f.OutTradeNo}, new(Order)
+	err = tx.row(`SELECT p.id, p.total, p.state, p.transaction_id, EXISTS(SELECT 1 FROM payments WHERE transaction_id = ?),
+			o.id, o.no, o.user_id, o.state, o.total, o.source
+		FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.out_trade_no = ?`, f.TransactionID, f.OutTradeNo).
+		Scan(&p.ID, &p.Total, &p.State, &p.TransactionID, &taken, &o.ID, &o.No, &o.UserID, &o.State, &o.Total, &o.Source)
+	p.OrderID = o.ID
+	return p, o, taken, err
+}
+
+// into writes what WeChat said into the attempt.
+func (f PaidFact) into(p *Payment, now Time) {
 	p.TransactionID, p.PaidAt, p.Cash, p.BankType = &f.TransactionID, At(f.PaidAt), f.Cash, f.BankType
 	if p.PaidAt.IsZero() {
 		p.PaidAt = now
 	}
+}
+
+// settleLate decides about money for an order that is not unpaid any more.
+func (tx *Tx) settleLate(o *Order, p *Payment, f PaidFact, now Time) (Outcome, error) {
 	switch o.State {
-	case Unpaid:
-		return OutcomePaid, tx.pay(o, p, f, now, "paid")
 	case Closed:
 		back := false
 		if o.CloseReason == ByTimeout {
+			var err error
 			if back, err = tx.retake(o.ID); err != nil {
 				return "", err
 			}
@@ -98,13 +124,6 @@ func (tx *Tx) settle(o *Order, p *Payment, f PaidFact, now Time) (Outcome, error
 	default:
 		return OutcomeDouble, tx.owe(o, p, f, now, RefundDouble)
 	}
-}
-
-// transactionTaken reports whether another attempt has this transaction id.
-func (tx *Tx) transactionTaken(id string) (bool, error) {
-	var n int64
-	err := tx.row(`SELECT count(*) FROM payments WHERE transaction_id = ?`, id).Scan(&n)
-	return n > 0, err
 }
 
 // second records money for an attempt that was paid before, or a transaction

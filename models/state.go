@@ -109,30 +109,50 @@ func (tx *Tx) transition(o *Order, to State, e Event) error {
 	return tx.event(e)
 }
 
+// payStamps are what a change of an attempt writes besides its state. What
+// ended is not live any more and is not asked about again.
+var payStamps = map[PayState]string{
+	PayPrepaid:   `UPDATE payments SET state = ?, prepay_id = ?, prepay_until = ?, last_error = '' WHERE id = ? AND state = ?`,
+	PayReversing: `UPDATE payments SET state = ?, next_query_at = ? WHERE id = ? AND state = ?`,
+	PayPaid: `UPDATE payments SET state = ?, live_order_id = NULL, next_query_at = NULL,
+		transaction_id = ?, paid_at = ?, cash = ?, bank_type = ? WHERE id = ? AND state = ?`,
+	PayClosed: endPayment,
+	PayFailed: endPayment,
+}
+
+const endPayment = `UPDATE payments SET state = ?, live_order_id = NULL, next_query_at = NULL, last_error = ? WHERE id = ? AND state = ?`
+
 // move moves p to another state, with what the caller has set in p, and
 // records e in the history of its order; nil when a transition of the order in
 // the same transaction tells it. It is the only code that writes
-// Payment.State. An attempt that ends is not live any more and is not asked
-// about again.
+// Payment.State.
 func (tx *Tx) move(p *Payment, to PayState, e *Event) error {
 	from := p.State
 	if !slices.Contains(payMoves[from], to) {
 		return fmt.Errorf("payment %s: %s to %s: %w", p.OutTradeNo, from, to, ErrBadMove)
 	}
-	live := p.LiveOrderID
-	if to == PayPaid || to == PayClosed || to == PayFailed {
-		live, p.NextQueryAt = nil, Time{}
+	var args []any
+	switch to {
+	case PayPrepaid:
+		args = []any{to, p.PrepayID, p.PrepayUntil, p.ID, from}
+	case PayReversing:
+		args = []any{to, p.NextQueryAt, p.ID, from}
+	case PayPaid:
+		args = []any{to, p.TransactionID, p.PaidAt, p.Cash, p.BankType, p.ID, from}
+	default:
+		args = []any{to, p.LastError, p.ID, from}
 	}
-	ok, err := tx.execOne(`UPDATE payments SET state = ?, live_order_id = ?, next_query_at = ?, prepay_id = ?, prepay_until = ?,
-		transaction_id = ?, paid_at = ?, cash = ?, bank_type = ?, last_error = ? WHERE id = ? AND state = ?`,
-		to, live, p.NextQueryAt, p.PrepayID, p.PrepayUntil, p.TransactionID, p.PaidAt, p.Cash, p.BankType, p.LastError, p.ID, from)
+	ok, err := tx.execOne(payStamps[to], args...)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return fmt.Errorf("payment %s left %s: %w", p.OutTradeNo, from, ErrStale)
 	}
-	p.State, p.LiveOrderID = to, live
+	p.State = to
+	if to == PayPaid || to == PayClosed || to == PayFailed {
+		p.LiveOrderID, p.NextQueryAt = nil, Time{}
+	}
 	if e == nil {
 		return nil
 	}
