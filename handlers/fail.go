@@ -38,6 +38,10 @@ type verdict struct {
 	reason views.Reason
 }
 
+// statusLeft is for the log: the client went away and nobody reads the answer.
+// It is no fault of ours. net/http has no name for it.
+const statusLeft = 499
+
 // verdicts is the one table from errors to answers; the first match counts.
 // What is not in it is our fault: 500.
 var verdicts = []struct {
@@ -67,6 +71,7 @@ var verdicts = []struct {
 	{wxpay.ErrAlreadyPaid, verdict{http.StatusConflict, views.AlreadyPaid}},
 	{wxpay.ErrClosed, verdict{http.StatusConflict, views.OrderClosed}},
 	{context.DeadlineExceeded, verdict{http.StatusServiceUnavailable, views.Broken}},
+	{context.Canceled, verdict{statusLeft, views.Broken}},
 }
 
 // judge finds what to answer.
@@ -103,6 +108,10 @@ func (s *Server) fail(c *gin.Context, err error) {
 	}
 	v := s.note(c, err)
 	if c.Writer.Written() {
+		return
+	}
+	if v.status == statusLeft {
+		s.send(c, answer{class: classData, status: v.status, ctype: typeText})
 		return
 	}
 	p := views.ErrorPage{Page: s.bareFrame(c), Status: v.status, Reason: v.reason, Ref: c.GetString(keyRef)}

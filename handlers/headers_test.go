@@ -127,9 +127,11 @@ func TestConditionalGet(t *testing.T) {
 	if again.StatusCode != http.StatusNotModified || again.body != "" || again.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("same page again = %d with %d bytes", again.StatusCode, len(again.body))
 	}
-	w.outside().buy("LJ-50g") // stock changes what is to be seen
-	if res := c.do("GET", "/p/longjing", nil); res.StatusCode != 200 {
-		t.Errorf("another page with the old tag = %d", res.StatusCode)
+	buyer := w.outside()
+	buyer.add("JS", "2") // all there is
+	buyer.orderNo(buyer.do("POST", "/checkout", buyer.checkoutForm()))
+	if res := c.do("GET", "/", nil); res.StatusCode != 200 || strings.Count(res.body, "已售完") != strings.Count(first.body, "已售完")+1 {
+		t.Errorf("changed page with the old tag = %d", res.StatusCode)
 	}
 }
 
@@ -172,6 +174,17 @@ func TestCacheIsPerReader(t *testing.T) {
 	if res := w.outside().do("GET", "/", nil); strings.Contains(res.body, `class="pip"`) {
 		t.Errorf("somebody's cart in everybody's page")
 	}
+	for _, name := range []string{"x", "y"} { // equal carts, equal keys; one has a word waiting
+		b := w.outside()
+		b.add("LJ-50g", "2")
+		if name == "y" {
+			b.visit("/cart") // takes it
+		}
+		res := b.do("GET", "/", nil)
+		if got := strings.Contains(res.body, "class=\"flash"); got != (name == "x") {
+			t.Errorf("reader %s sees a flash: %v", name, got)
+		}
+	}
 	en := w.outside()
 	en.header.Set("Accept-Language", "en-GB,en;q=0.9,zh;q=0.5")
 	if res := en.do("GET", "/", nil); !strings.Contains(res.body, `lang="en"`) || !strings.Contains(res.body, "Longjing") {
@@ -189,11 +202,28 @@ func TestTaste(t *testing.T) {
 	if res.StatusCode != 303 || res.Header.Get("Location") != "/p/longjing" {
 		t.Fatalf("language switch = %d %q", res.StatusCode, res.Header.Get("Location"))
 	}
+	if res := c.do("POST", "/lang", map[string][]string{"lang": {"en"}, "back": {"//evil"}}); res.Header.Get("Location") != "/" {
+		t.Errorf("language switch leads to %q", res.Header.Get("Location"))
+	}
 	res = c.do("POST", "/care", map[string][]string{"care": {"1"}, "back": {"//evil"}})
 	if res.Header.Get("Location") != "/" {
 		t.Errorf("care switch leads to %q", res.Header.Get("Location"))
 	}
 	if res := c.do("GET", "/", nil); !strings.Contains(res.body, `lang="en" data-mode="care"`) {
 		t.Errorf("choice not kept: %.200s", res.body)
+	}
+}
+
+// P25: nothing that goes to WeChat is compressed, however long.
+func TestNotifyClassIsPlain(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("a", 4096)
+	w.srv.engine.GET("/long", func(c *ginContext) {
+		w.srv.send(c, answer{class: classNotify, status: 200, ctype: typeText, body: []byte(long)})
+	})
+	c := w.outside()
+	c.header.Set("Accept-Encoding", "gzip")
+	if res := c.do("GET", "/long", nil); res.body != long || res.Header.Get("Content-Encoding") != "" {
+		t.Errorf("compressed: %v", res.Header)
 	}
 }

@@ -94,8 +94,14 @@ func TestOAuthReturn(t *testing.T) {
 // Two callbacks at the same moment are one exchange, and both arrive.
 func TestOAuthParallelCallbacks(t *testing.T) {
 	w := newWorld(t)
-	w.gateway = func(http.ResponseWriter, *http.Request) bool {
-		time.Sleep(50 * time.Millisecond) // so that the second comes while the first is on its way
+	var started sync.WaitGroup
+	started.Add(2)
+	w.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/sns/oauth2/access_token" {
+			return false
+		}
+		started.Wait()
+		time.Sleep(200 * time.Millisecond) // so that the second comes while the first is on its way
 		return false
 	}
 	c := w.inside("1")
@@ -106,22 +112,19 @@ func TestOAuthParallelCallbacks(t *testing.T) {
 	for i := range results {
 		twin := *c
 		twin.cookies = map[string]string{"shop_sess": c.cookies["shop_sess"]}
-		wg.Go(func() { results[i] = twin.do("GET", callback, nil) })
+		wg.Go(func() {
+			started.Done()
+			results[i] = twin.do("GET", callback, nil)
+		})
 	}
 	wg.Wait()
 	if got := w.exchanges - before; got != 1 {
 		t.Errorf("%d exchanges", got)
 	}
-	arrived := 0
 	for _, r := range results {
-		if r.StatusCode == http.StatusSeeOther {
-			arrived++
-		} else if r.StatusCode != 400 {
-			t.Errorf("callback = %d", r.StatusCode)
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/me" {
+			t.Errorf("callback = %d to %q", r.StatusCode, r.Header.Get("Location"))
 		}
-	}
-	if arrived == 0 {
-		t.Errorf("nobody arrived")
 	}
 }
 

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -266,5 +267,47 @@ func TestWeChatSilentAfterPaying(t *testing.T) {
 	}
 	if o := w.order(no); o.State != models.Unpaid {
 		t.Errorf("order is %s", o.State)
+	}
+}
+
+// Product 7e, V14: a client that goes away leaves nothing half done: once
+// begun, the order is finished and has its prepay id.
+func TestClientGoesAway(t *testing.T) {
+	w := newWorld(t)
+	c := w.inside("1").signIn()
+	c.add("LJ-50g", "1")
+	r := c.request("POST", "/checkout", c.checkoutForm())
+	ctx, leave := context.WithCancel(r.Context())
+	w.gateway = func(http.ResponseWriter, *http.Request) bool {
+		leave() // while WeChat is being asked
+		return false
+	}
+	no := c.orderNo(c.send(r.WithContext(ctx)))
+	if p := w.attempt(no); p.State != models.PayPrepaid || w.order(no).State != models.Unpaid {
+		t.Errorf("attempt %s, order %s", p.State, w.order(no).State)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	res := c.send(c.request("GET", "/orders/"+no, nil).WithContext(gone))
+	if res.StatusCode >= 500 || strings.Contains(w.log.String(), "level=ERROR") {
+		t.Errorf("a reader who left = %d\n%s", res.StatusCode, w.log)
+	}
+	if res := c.do("GET", "/orders/"+no, nil); res.StatusCode != 200 {
+		t.Errorf("afterwards: %d", res.StatusCode)
+	}
+}
+
+// WeChat on a computer cannot pay: it shows a code for the same person's phone.
+func TestDesktopWeChat(t *testing.T) {
+	w := newWorld(t)
+	c := w.inside("1").signIn()
+	c.ua = strings.Replace(wechatUA, "NetType", "WindowsWechat(0x63090a13) NetType", 1)
+	no := c.buy("LJ-50g")
+	res := c.submit("/pay/"+no, url.Values{})
+	if res.StatusCode != 200 || strings.Contains(res.body, "prepay_id") || !strings.Contains(res.body, shopURL+"/pay/"+no) {
+		t.Errorf("pay page on a computer = %d\n%s", res.StatusCode, res.body)
+	}
+	if res := c.do("GET", "/pay/"+no+"/qr.svg", nil); res.StatusCode != 200 {
+		t.Errorf("code = %d", res.StatusCode)
 	}
 }

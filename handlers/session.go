@@ -131,7 +131,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 		return sess, nil
 	}
 	row, err := s.db.Session(r.Context(), hashOf(id))
-	if errors.Is(err, models.ErrNotFound) || err == nil && (row.Kind != s.kind || !s.alive(row)) {
+	if errors.Is(err, models.ErrNotFound) || err == nil && row.Kind != s.kind {
 		s.bad()
 		return sess, nil
 	}
@@ -157,13 +157,6 @@ func (s *sessionStore) cookieID(r *http.Request, name string) (string, bool) {
 		return "", false
 	}
 	return string(id), true
-}
-
-// alive checks the lifetimes by the server's clock; the row's own end is the
-// nearer of both.
-func (s *sessionStore) alive(row *models.Session) bool {
-	now := s.now()
-	return now.Before(row.ExpiresAt.Time) && now.Sub(row.CreatedAt.Time) < s.absolute
 }
 
 // touch moves the idle time of a session that is used, seldom enough that
@@ -249,7 +242,8 @@ func (s *sessionStore) setCookie(w http.ResponseWriter, name, id string) error {
 	return nil
 }
 
-// encode makes the row of a visit, as of now.
+// encode makes the row of a visit, as of now. Its end is the nearer of idle
+// and absolute lifetime; the Store finds no row after it.
 func (s *sessionStore) encode(v *visit) models.Session {
 	data, err := json.Marshal(visitData{v.SignedIn, v.Flash, v.Restarts, v.Claim})
 	if err != nil { // plain fields always marshal

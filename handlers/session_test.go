@@ -109,6 +109,19 @@ func TestForgedCookies(t *testing.T) {
 	if res := many.do("GET", "/cart", nil); res.StatusCode != 200 {
 		t.Errorf("4000 cookies: %d", res.StatusCode)
 	}
+	var id []byte
+	if err := securecookie.DecodeMulti("shop_sess", genuine, &id, w.srv.shoppers.codecs...); err != nil {
+		t.Fatal(err)
+	}
+	renamed, err := securecookie.EncodeMulti("admin_sess", id, w.srv.staff.codecs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := w.outside().request("GET", "/admin", nil)
+	r.AddCookie(&http.Cookie{Name: "admin_sess", Value: renamed})
+	if sess, err := w.srv.staff.New(r, "admin_sess"); err != nil || !sess.IsNew {
+		t.Errorf("a shopper's session is one of the staff: %v", err)
+	}
 	crossed := w.outside()
 	crossed.cookies["admin_sess"] = genuine
 	if res := crossed.do("GET", "/admin", nil); res.StatusCode == 200 && strings.Contains(res.body, "/admin/orders") {
