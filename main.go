@@ -51,6 +51,7 @@ type commands struct {
 	Sim     simCmd     `cmd:"" help:"Run only the simulated WeChat, for a shop in any language."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to date and stop."`
 	Order   orderCmd   `cmd:"" help:"Print what happened to an order."`
+	Doctor  doctorCmd  `cmd:"" help:"Look for what keeps the shop from taking money: settings, keys, certificate, WeChat's answers."`
 	User    userCmd    `cmd:"" help:"The people who may sign in at /admin."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
