@@ -62,6 +62,7 @@ func (tx *Tx) sell(n NewSale, now time.Time) (*Order, *Payment, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	tx.count(Unpaid, 1)
 	_, err = tx.exec(`INSERT INTO order_items(order_id, sku_id, slug, name_zh, name_en, option_zh, option_en, picture, price, qty)
 		VALUES(?, 0, '', ?, ?, '', '', '', ?, 1)`, o.ID, n.Title, n.Title, o.Total)
 	if err != nil {

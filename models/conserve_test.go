@@ -161,6 +161,9 @@ func (l *ledger) check(t *testing.T, r *rapid.T) {
 	if in != goods+back || back != int64(want) {
 		r.Fatalf("%d came in, %d is for goods, %d goes back (model: %d)", in, goods, back, want)
 	}
+	if n := count(t, l.s, `SELECT count(*) FROM (SELECT state, count(*) AS n FROM orders GROUP BY state EXCEPT SELECT state, n FROM order_counts)`); n != 0 {
+		r.Fatal("the kept counts of states are wrong")
+	}
 	if n := count(t, l.s, `SELECT count(*) FROM (SELECT order_id FROM payments WHERE live_order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1)`); n != 0 {
 		r.Fatal("two attempts of one order are live")
 	}

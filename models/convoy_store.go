@@ -28,6 +28,7 @@ func (c *convoy) storeOrders() error {
 		args = append(args, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
 			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
 	}
+	c.tx.count(Unpaid, int64(len(c.placed)))
 	return c.tx.insertRows(`orders(no, user_id, form_token, goods_total, delivery_fee, total,
 		name, phone, province, city, district, street, note, expires_at, created_at, state)`,
 		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+c.millis()+`,'unpaid')`, args, func(i int, id int64) { c.placed[i].o.ID = id })

@@ -136,6 +136,13 @@ const (
 	FromApp     Source = "app"     // an app, through its server
 )
 
+// OrderCount is how many orders are in a state, kept by what changes states:
+// counting a million rows for a number in a corner takes too long.
+type OrderCount struct {
+	State State `gorm:"primaryKey;size:16"`
+	N     int64
+}
+
 // CloseReason says who ended an unpaid order. Only a timeout may be revived.
 type CloseReason string
 

@@ -7,7 +7,10 @@ import (
 
 // history is what a transaction appends. It is written at its end, the lines
 // of all members at once; nothing in a transaction reads them.
-type history struct{ events, messages []any }
+type history struct {
+	events, messages []any
+	counts           map[State]int64
+}
 
 // event appends one line to an order's history.
 func (tx *Tx) event(e Event) error {
@@ -29,8 +32,26 @@ func (tx *Tx) messages(msgs []Message, now Time) error {
 	return tx.broken
 }
 
+// count keeps how many orders are in a state.
+func (tx *Tx) count(state State, n int64) {
+	if tx.history.counts == nil {
+		tx.history.counts = make(map[State]int64)
+	}
+	tx.history.counts[state] += n
+}
+
 // flush writes the history that was appended.
 func (tx *Tx) flush() error {
+	for state, n := range tx.history.counts {
+		if n == 0 {
+			continue
+		}
+		_, err := tx.exec(`INSERT INTO order_counts(state, n) VALUES(?, ?)
+			ON CONFLICT(state) DO UPDATE SET n = n + excluded.n`, string(state), n)
+		if err != nil {
+			return err
+		}
+	}
 	err := tx.insertRows(`events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)`,
 		`(?,?,?,?,?,?,?,?,?,?)`, tx.history.events, nil)
 	if err == nil {
@@ -46,6 +67,7 @@ func (tx *Tx) flush() error {
 func (tx *Tx) forget() {
 	clear(tx.history.events)
 	clear(tx.history.messages)
+	clear(tx.history.counts)
 	tx.history.events, tx.history.messages = tx.history.events[:0], tx.history.messages[:0]
 }
 

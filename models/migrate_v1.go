@@ -108,6 +108,11 @@ type v1Order struct {
 	Items       []v1OrderItem `gorm:"foreignKey:OrderID;constraint:-"`
 }
 
+type v1OrderCount struct {
+	State string `gorm:"primaryKey;size:16"`
+	N     int64
+}
+
 type v1OrderItem struct {
 	ID       int64 `gorm:"primaryKey"`
 	OrderID  int64 `gorm:"index"`
@@ -273,6 +278,7 @@ func (v1User) TableName() string       { return "users" }
 func (v1Session) TableName() string    { return "sessions" }
 func (v1CartLine) TableName() string   { return "cart_lines" }
 func (v1Order) TableName() string      { return "orders" }
+func (v1OrderCount) TableName() string { return "order_counts" }
 func (v1OrderItem) TableName() string  { return "order_items" }
 func (v1Payment) TableName() string    { return "payments" }
 func (v1Refund) TableName() string     { return "refunds" }
@@ -295,6 +301,7 @@ func migrateV1(tx *gorm.DB) error {
 		&v1Session{},
 		&v1CartLine{},
 		&v1Order{},
+		&v1OrderCount{},
 		&v1OrderItem{},
 		&v1Payment{},
 		&v1Refund{},

@@ -148,7 +148,7 @@ func (s *Store) StateCounts(ctx context.Context) (map[State]int64, error) {
 	return s.counts(ctx, stateCounts)
 }
 
-const stateCounts = `SELECT state, count(*) FROM orders WHERE state IN ('unpaid', 'paid', 'shipped', 'done', 'closed') GROUP BY state`
+const stateCounts = `SELECT state, n FROM order_counts WHERE n > 0`
 
 func (s *Store) counts(ctx context.Context, q string, args ...any) (map[State]int64, error) {
 	rows, err := s.rows(ctx, q, args...)

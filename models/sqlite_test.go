@@ -98,7 +98,7 @@ func TestMigrationsMatchEntities(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer auto.Close()
-	err = g.AutoMigrate(&Category{}, &Product{}, &SKU{}, &User{}, &Session{}, &CartLine{}, &Order{}, &OrderItem{},
+	err = g.AutoMigrate(&Category{}, &Product{}, &SKU{}, &User{}, &Session{}, &CartLine{}, &Order{}, &OrderCount{}, &OrderItem{},
 		&Payment{}, &Refund{}, &Event{}, &Message{}, &Misfit{}, &Claim{}, &OAuthState{}, &Staff{}, &Throttle{}, &Lease{})
 	if err != nil {
 		t.Fatal(err)

@@ -104,6 +104,8 @@ func (tx *Tx) transition(o *Order, to State, e Event) error {
 	if !ok {
 		return fmt.Errorf("order %s left %s: %w", o.No, from, ErrStale)
 	}
+	tx.count(from, -1)
+	tx.count(to, 1)
 	o.State = to
 	e.OrderID, e.From, e.To = o.ID, string(from), string(to)
 	return tx.event(e)

@@ -1,3 +1,7 @@
+// Package models is the shop's memory: what there is, which changes are
+// allowed, and the one database that keeps it. Each exported method of Store
+// that writes is one transaction and is named for what happened in the shop;
+// nothing outside this package sees SQL, GORM or a transaction.
 package models
 
 import (
@@ -180,11 +184,19 @@ func (s *Store) Stats() Stats {
 }
 
 // read is GORM over the readers. What it returns goes through toldRead.
-func (s *Store) read(ctx context.Context) *gorm.DB { return s.g.WithContext(ctx) }
+//
+// All reads look at ctx before and not during the read: with a context that
+// can end, the driver starts a goroutine for each statement, whose interrupt
+// may hit the next statement of the connection; and no read is long.
+func (s *Store) read(ctx context.Context) *gorm.DB {
+	g := s.g.WithContext(context.WithoutCancel(ctx))
+	if err := ctx.Err(); err != nil {
+		g.AddError(err)
+	}
+	return g
+}
 
-// row and rows are the raw reads of the hot paths. They look at ctx before and
-// not during the read: with a context that can end, the driver starts a
-// goroutine for each statement, and these reads are shorter than that.
+// row and rows are the raw reads of the hot paths.
 func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
 	if err := ctx.Err(); err != nil {
 		return failed{err}
