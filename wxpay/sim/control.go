@@ -167,13 +167,14 @@ func (s *Sim) apiNotifications(r *http.Request) (any, error) {
 
 func (s *Sim) apiForge(r *http.Request) (any, error) {
 	var in struct {
-		OutTradeNo string `json:"out_trade_no"`
-		Kind       string `json:"kind"`
+		OutTradeNo  string `json:"out_trade_no"`
+		OutRefundNo string `json:"out_refund_no"` // of a refund; empty: of the payment
+		Kind        string `json:"kind"`
 	}
 	if err := readBody(r, &in); err != nil {
 		return nil, err
 	}
-	return s.forge(r.Context(), in.OutTradeNo, in.Kind)
+	return s.forgeAbout(r.Context(), in.OutTradeNo, in.OutRefundNo, in.Kind)
 }
 
 func (s *Sim) apiSetFaults(r *http.Request) (any, error) {

@@ -39,13 +39,19 @@ type forgedJSON struct {
 // forge sends the shop a bad notification about an order, once, and tells
 // what it answered. Nothing changes here.
 func (s *Sim) forge(ctx context.Context, no, kind string) (forgedJSON, error) {
+	return s.forgeAbout(ctx, no, "", kind)
+}
+
+// forgeAbout forges the notification of a refund, or with no refund's number
+// that of the payment.
+func (s *Sim) forgeAbout(ctx context.Context, no, refundNo, kind string) (forgedJSON, error) {
 	switch {
 	case slices.Contains(forgeKindsV3(), kind):
 		return forgedJSON{}, notYet("%s is about headers of API v3, which is not there yet; v2 has %s", kind, strings.Join(forgeKinds(), ", "))
 	case !slices.Contains(forgeKinds(), kind):
 		return forgedJSON{}, badRequest("unknown kind %q; choose %s", kind, strings.Join(forgeKinds(), ", "))
 	}
-	msg, url, err := s.forgedMessage(no, kind)
+	msg, url, err := s.forgedMessage(no, refundNo, kind)
 	if err != nil {
 		return forgedJSON{}, err
 	}
@@ -58,7 +64,7 @@ func (s *Sim) forge(ctx context.Context, no, kind string) (forgedJSON, error) {
 
 // forgedMessage writes the message. For an order that is not paid it claims a
 // payment that never was.
-func (s *Sim) forgedMessage(no, kind string) (message, string, error) {
+func (s *Sim) forgedMessage(no, refundNo, kind string) (message, string, error) {
 	r := s.draw("forged " + kind)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,8 +72,11 @@ func (s *Sim) forgedMessage(no, kind string) (message, string, error) {
 	if o == nil {
 		return message{}, "", noTransaction(no)
 	}
+	if refundNo != "" {
+		return s.forgedRefund(o, refundNo, kind, r)
+	}
 	if kind == forgeReplayed {
-		last := lastSent(o)
+		last := lastSent(o, "")
 		if last == "" {
 			return message{}, "", conflict("nothing was sent about %s yet that could be replayed; pay it and wait for its notification", no)
 		}
@@ -119,10 +128,14 @@ func broken(body []byte, kind string) []byte {
 	return body
 }
 
-// lastSent is the latest genuine notification of an order that went out.
-func lastSent(o *order) string {
+// lastSent is the latest genuine notification that went out about an order, or
+// about one of its refunds.
+func lastSent(o *order, refundNo string) string {
 	last := ""
 	for _, n := range o.notes {
+		if n.Refund != refundNo {
+			continue
+		}
 		for _, a := range n.attempts {
 			if a.Why != errDroppedByFault.Error() {
 				last = a.RequestBody

@@ -52,10 +52,14 @@ func (r *refund) account() string {
 // sealedMessage writes a refund notification: unsigned, the fields that matter
 // encrypted in req_info.
 func (s *Sim) sealedMessage(outer, inner map[string]string) (message, error) {
+	return s.sealedMessageWith(outer, inner, s.ids.view().APIKey)
+}
+
+func (s *Sim) sealedMessageWith(outer, inner map[string]string, apiKey string) (message, error) {
 	r := s.draw("refund notification")
 	outer["nonce_str"] = pick(r, alphanum, 32)
 	inner[newFieldNames[r.IntN(len(newFieldNames))]] = pick(r, alphanum, 8)
-	sealed, err := seal(rootDocument(inner), s.ids.view().APIKey)
+	sealed, err := seal(rootDocument(inner), apiKey)
 	if err != nil {
 		return message{}, err
 	}
