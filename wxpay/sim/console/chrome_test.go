@@ -152,6 +152,32 @@ func TestChromeStreamBroken(t *testing.T) {
 	until(t, ctx, firstTitle+".includes('/by/poll')")
 }
 
+// New codes come to the phone by themselves, but not under a finger.
+func TestChromeScanGrows(t *testing.T) {
+	ctx := chrome(t)
+	d, base := newDemo(t)
+	do(t, ctx, chromedp.Navigate(base+"/_sim/scan"))
+	const rows = "document.querySelectorAll('#waiting tbody tr').length"
+	until(t, ctx, rows+" == 2")
+	grew := 0
+	until(t, ctx, "document.readyState == 'complete'")
+	for eval[int](t, ctx, rows) == 2 && grew < 100 { // the stream opens a little later
+		d.grow("a code")
+		grew++
+		time.Sleep(50 * time.Millisecond)
+	}
+	until(t, ctx, fmt.Sprintf("%s == %d", rows, 2+grew))
+	if hidden := eval[bool](t, ctx, "document.querySelector('#paycode [data-copy]').hidden"); hidden {
+		t.Error("the copy button is gone after a change")
+	}
+	do(t, ctx, chromedp.Focus(chromedp.CSS("#waiting button")))
+	d.grow("a code")
+	time.Sleep(time.Second)
+	if got := eval[int](t, ctx, rows); got != 2+grew {
+		t.Errorf("%d rows, want %d: they moved under a finger", got, 2+grew)
+	}
+}
+
 // The consent form leaves for the shop's origin: its policy must let the
 // redirect pass (security H15).
 func TestChromeConsentLeadsBack(t *testing.T) {

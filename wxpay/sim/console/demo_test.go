@@ -190,7 +190,7 @@ func (d *demo) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-bell:
-			fmt.Fprint(w, "event: request\nid: 1\ndata: {}\n\n")
+			fmt.Fprint(w, "event: transaction\nid: 1\ndata: {}\n\n")
 			w.(http.Flusher).Flush()
 		}
 	}
@@ -204,6 +204,17 @@ func show(w http.ResponseWriter, r *http.Request, policy string, page templ.Comp
 	}
 }
 
+// scan is a phone on which a code waits for every entry that grew.
+func (d *demo) scan(w http.ResponseWriter, r *http.Request) {
+	v := sampleScan()
+	d.mu.Lock()
+	for range len(d.entries) - len(sampleEntries()) {
+		v.Codes = append(v.Codes, v.Codes[0])
+	}
+	d.mu.Unlock()
+	show(w, r, CSP, Scan(v))
+}
+
 func newDemo(t *testing.T) (*demo, string) {
 	t.Helper()
 	d := &demo{entries: sampleEntries(), bells: map[chan struct{}]bool{}}
@@ -211,6 +222,7 @@ func newDemo(t *testing.T) (*demo, string) {
 	mux.Handle(StaticPath, Static())
 	mux.HandleFunc("/_sim/{$}", d.live)
 	mux.HandleFunc("/_sim/api/events", d.events)
+	mux.HandleFunc("/_sim/scan", d.scan)
 	mux.HandleFunc("/ask", func(w http.ResponseWriter, r *http.Request) { show(w, r, ConsentCSP, Consent(sampleConsent())) })
 	mux.HandleFunc("POST /_sim/consent", func(w http.ResponseWriter, r *http.Request) {
 		// Another host name is another origin, as the shop is.

@@ -436,7 +436,7 @@ func waiting(v ScanView) templ.Component {
 			templ_7745c5c3_Var20 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<section class=\"panel\"><div class=\"head\"><h2>等人扫的码</h2>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<section class=\"panel\" id=\"waiting\"><div class=\"head\"><h2>等人扫的码</h2>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -765,7 +765,7 @@ func paycode(v ScanView) templ.Component {
 			templ_7745c5c3_Var35 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, "<section class=\"panel\"><h2>给收银台看的付款码</h2><p class=\"gap s\">和真的一样：1 分钟换一次，用一次就作废。</p><p class=\"gap\"><svg width=\"290\" height=\"76\" viewBox=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, "<section class=\"panel\" id=\"paycode\"><h2>给收银台看的付款码</h2><p class=\"gap s\">和真的一样：1 分钟换一次，用一次就作废。</p><p class=\"gap\"><svg width=\"290\" height=\"76\" viewBox=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -25,6 +25,22 @@ reveal()
 document.querySelector('[role=alert]')?.focus()
 
 if ($('feed')) live($('feed'))
+if ($('waiting')) phone()
+
+// A phone: codes come and go by themselves, unless somebody is about to press.
+function phone() {
+  let soon = 0
+  const look = async () => {
+    soon = 0
+    const page = await fetchPage(location.href)
+    for (const id of ['waiting', 'paycode']) {
+      if (!$(id).contains(document.activeElement)) $(id).replaceWith(document.adoptNode(page.getElementById(id)))
+    }
+    reveal()
+  }
+  const source = new EventSource('/_sim/api/events')
+  for (const kind of ['transaction', 'clock']) source.addEventListener(kind, () => { soon ||= setTimeout(() => look().catch(() => {}), 250) })
+}
 
 function live(feed) {
   const rows = $('rows'), heldBar = $('held'), pause = $('pause'), filter = feed.querySelector('[name=f]')
