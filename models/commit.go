@@ -200,7 +200,7 @@ func (c *committer) turn(first *member) error {
 		return err
 	}
 	if took := time.Since(start); took > slowCommit {
-		c.log.Warn("commit was slow", "callers", len(batch), "took", took)
+		c.log.Warn("commit was slow", "took", took)
 	}
 	c.answer(batch)
 	return nil
@@ -240,7 +240,7 @@ func (c *committer) answer(batch []*member) {
 // refuse answers a batch and everyone who waits behind it with err: whoever
 // came while the lock could not be had is not made to wait for it again.
 func (c *committer) refuse(batch []*member, err error) {
-	c.log.Error("commit refused", "op", "begin", "callers", len(batch)+len(c.queue), "err", err)
+	c.log.Error("writes were refused", "op", "begin", "err", err)
 	for _, m := range batch {
 		m.done <- err
 	}
@@ -364,7 +364,7 @@ func (c *committer) callOne(m *member) error {
 func (c *committer) call(fn func(*Tx) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.Error("write panicked", "cause", r, "stack", string(debug.Stack()))
+			c.log.Error("write panicked", "cause", fmt.Sprintf("%v\n%s", r, debug.Stack()))
 			err = fmt.Errorf("write panicked: %v", r)
 		}
 	}()

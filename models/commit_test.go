@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // hold keeps the committer busy until the returned function is called.
@@ -313,6 +315,14 @@ func TestLockedDatabase(t *testing.T) {
 			}
 		})
 	}
+	wg.Go(func() { // P27: a notification cannot wait that long
+		ctx, cancel := context.WithTimeout(t.Context(), shortWait)
+		defer cancel()
+		start := time.Now()
+		if err := s.write(ctx, note(s, "in a hurry")); !errors.Is(err, ErrBusy) || time.Since(start) > 3*time.Second {
+			t.Errorf("got %v after %v, want ErrBusy after %v", err, time.Since(start), shortWait)
+		}
+	})
 	if _, err := s.Products(t.Context(), Find{}); err != nil {
 		t.Errorf("read: %v", err)
 	}
@@ -463,5 +473,23 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("got %v, want a sentence with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// A store that was closed leaves no goroutine behind.
+func TestCloseLeavesNothing(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	s, err := Open(t.Context(), Config{Driver: "sqlite", DSN: emptyFile(t)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Products(t.Context(), Find{}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -228,7 +228,7 @@ func (tx *Tx) placedBefore(id int64) (*Order, *Payment, error) {
 func (c *convoy) build(x *placing) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.s.log.Error("order panicked", "user", x.n.UserID, "cause", r, "stack", string(debug.Stack()))
+			c.s.log.Error("order panicked", "user", x.n.UserID, "cause", fmt.Sprintf("%v\n%s", r, debug.Stack()))
 			err = fmt.Errorf("order panicked: %v", r)
 		}
 	}()

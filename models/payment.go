@@ -106,7 +106,7 @@ func (n NewPayment) same(p *Payment, total Fen) bool {
 }
 
 // freeze makes the row of an attempt to pay o: what WeChat will be sent, the
-// same at every retry (decision in README: the prepay request is frozen).
+// same at every retry, or WeChat refuses it as a different order.
 func (n NewPayment) freeze(o *Order, now time.Time) *Payment {
 	p := &Payment{
 		OrderID: o.ID, LiveOrderID: &o.ID,

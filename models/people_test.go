@@ -587,6 +587,7 @@ func TestOrderListsAndSearch(t *testing.T) {
 	if err := s.Ship(ctx, os[5].No, "顺丰", "SF5", "staff:owner"); err != nil {
 		t.Fatal(err)
 	}
+	force(t, s, `UPDATE orders SET tracking_no = 'zto-5a' WHERE id = ?`, os[4].ID)
 	if err := s.CloseOrder(ctx, os[0].ID, ByShopper, "shopper", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -611,6 +612,7 @@ func TestOrderListsAndSearch(t *testing.T) {
 		{"transaction", OrderFilter{Query: "4200006"}, []int{6}},
 		{"phone", OrderFilter{Query: "13800000004"}, []int{4}},
 		{"tracking number", OrderFilter{Query: "SF5"}, []int{5}},
+		{"tracking number as it was typed", OrderFilter{Query: "zto-5a"}, []int{4}},
 		{"refund", OrderFilter{Query: refund[0].OutRefundNo}, []int{0}},
 		{"another state", OrderFilter{Query: "SF5", State: Paid}, nil},
 		{"nothing", OrderFilter{Query: "x"}, nil},

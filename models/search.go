@@ -26,7 +26,7 @@ type OrderRow struct {
 const anyNumber = `id IN (
 	SELECT id FROM orders WHERE no = @n
 	UNION SELECT id FROM orders WHERE phone = @n
-	UNION SELECT id FROM orders WHERE tracking_no = @n AND tracking_no <> ''
+	UNION SELECT id FROM orders WHERE tracking_no IN (@n, @typed) AND tracking_no <> ''
 	UNION SELECT order_id FROM payments WHERE out_trade_no = @n
 	UNION SELECT order_id FROM payments WHERE transaction_id = @n
 	UNION SELECT order_id FROM refunds WHERE out_refund_no = @n
@@ -35,8 +35,8 @@ const anyNumber = `id IN (
 // FindOrders is a page of the merchant's list with items, newest first.
 func (s *Store) FindOrders(ctx context.Context, f OrderFilter) ([]OrderRow, error) {
 	g := s.read(ctx).Preload("Items", itemsInOrder)
-	if n := strings.ToUpper(strings.TrimSpace(f.Query)); n != "" {
-		g = g.Where(anyNumber, map[string]any{"n": n})
+	if typed := strings.TrimSpace(f.Query); typed != "" {
+		g = g.Where(anyNumber, map[string]any{"n": strings.ToUpper(typed), "typed": typed})
 	}
 	if f.State != "" {
 		g = g.Where("state = ?", f.State)

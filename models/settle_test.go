@@ -181,7 +181,7 @@ func TestReviveNeedsEverything(t *testing.T) {
 	}
 }
 
-// Product section 7, i: paid twice through two attempts is one refund.
+// Paid twice through two attempts is one refund.
 func TestPaidTwice(t *testing.T) {
 	s, u := shop(t, 5, Options{})
 	ctx := t.Context()
@@ -380,8 +380,8 @@ func TestOpenPayment(t *testing.T) {
 	})
 }
 
-// A new attempt with little time left extends the deadline, once (decision:
-// WeChat wants five minutes).
+// A new attempt with little time left extends the deadline, once: WeChat wants
+// five minutes.
 func TestOpenPaymentExtendsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, u := shop(t, 50, Options{})
