@@ -65,7 +65,7 @@ var only = map[string][]string{
 	"github.com/glebarez/sqlite":   {"wxshop/models"},
 	"database/sql":                 {"wxshop/models"},
 	"crypto/md5":                   {"wxshop/wxpay", "wxshop/wxpay/sim"}, // P24: the protocol fixes it
-	"crypto/tls":                   {"wxshop", "wxshop/wxpay", "wxshop/handlers"},
+	"crypto/tls":                   {"wxshop", "wxshop/wxpay", "wxshop/wxpay/sim", "wxshop/handlers"},
 	"github.com/gorilla/sessions":  {"wxshop/handlers"},
 	"github.com/chromedp/chromedp": {},
 }

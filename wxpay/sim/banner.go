@@ -26,6 +26,7 @@ func (s *Sim) Banner(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"gateway", id.BaseURL + "  (instead of api.mch.weixin.qq.com, api.weixin.qq.com, open.weixin.qq.com)"},
+		{"gateway, TLS", id.TLSBaseURL},
 		{"console", id.BaseURL + "/_sim/"},
 		{"control API", id.BaseURL + "/_sim/api/"},
 		{"WeChat browser", id.BrowserURL},

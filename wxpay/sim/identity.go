@@ -64,6 +64,11 @@ func (s *Sim) IdentityWithKeys() (Identity, error) {
 	if err := s.ids.makeKeys(); err != nil {
 		return Identity{}, fmt.Errorf("make RSA keys: %w", err)
 	}
+	if s.opts.TLSURL != "" {
+		if _, err := s.ids.authority(); err != nil {
+			return Identity{}, fmt.Errorf("make TLS authority: %w", err)
+		}
+	}
 	return s.ids.view(), nil
 }
 
@@ -85,6 +90,7 @@ type identity struct {
 	id     Identity
 	// platformKey is WeChat's own; it never leaves the simulator.
 	platformKey string
+	ca          *authority // nil: TLS was not asked for yet
 }
 
 // openIdentity reads the credentials of a former run or makes new ones.
@@ -108,7 +114,7 @@ func openIdentity(opts Options) (*identity, error) {
 			return nil, err
 		}
 	}
-	ids.id.BaseURL, ids.id.BrowserURL = opts.BaseURL, opts.BrowserURL
+	ids.id.BaseURL, ids.id.BrowserURL, ids.id.TLSBaseURL, ids.id.TLSCA = opts.BaseURL, opts.BrowserURL, opts.TLSURL, ""
 	return ids, ids.readKeys()
 }
 

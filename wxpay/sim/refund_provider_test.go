@@ -109,11 +109,15 @@ func TestServiceProviderRefusals(t *testing.T) {
 // Over TLS the calls that move money back ask for the merchant's certificate.
 func TestCertificateIsAskedFor(t *testing.T) {
 	w := newWorld(t, Options{})
+	id, err := w.sim.IdentityWithKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range []string{"/secapi/pay/refund", "/secapi/pay/refundv2", "/secapi/pay/reverse", "/secapi/pay/facepayreverse", "/pay/downloadfundflow"} {
 		for name, tt := range map[string]struct {
 			state *tls.ConnectionState
 			want  int
-		}{"plain": {nil, 200}, "none": {&tls.ConnectionState{}, 400}, "shown": {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}, 200}} {
+		}{"plain": {nil, 200}, "none": {&tls.ConnectionState{}, 400}, "shown": {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate(t, id.MerchantCertificate)}}, 200}} {
 			r := httptest.NewRequest("POST", "http://localhost:8081"+path, strings.NewReader(toXML(w.signed(nil, ""))))
 			r.TLS = tt.state
 			rec := httptest.NewRecorder()
