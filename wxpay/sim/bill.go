@@ -13,10 +13,10 @@ import (
 
 // The kinds of trade bill (bill_type).
 const (
-	billAll     = "ALL"
-	billSuccess = "SUCCESS"
-	billRefund  = "REFUND"
-	billRecharg = "RECHARGE_REFUND" // nobody here has coupons: always empty
+	billAll      = "ALL"
+	billSuccess  = "SUCCESS"
+	billRefund   = "REFUND"
+	billRecharge = "RECHARGE_REFUND" // nobody here has coupons: always empty
 )
 
 // billFail is a refusal of downloadbill, which has a form of its own:
@@ -127,14 +127,14 @@ func (s *Sim) tradeBill(in map[string]string) ([]byte, error) {
 		return nil, billMissingParam
 	case err != nil, in["tar_type"] != "" && in["tar_type"] != "GZIP":
 		return nil, billBadFormat
-	case !slices.Contains([]string{billAll, billSuccess, billRefund, billRecharg}, kind):
+	case !slices.Contains([]string{billAll, billSuccess, billRefund, billRecharge}, kind):
 		return nil, billBadType
 	}
 	now := s.clock.Now()
 	switch {
 	case now.Before(billReady(day)), s.faultFires(faultBillNotReady, ""):
 		return nil, billCreating
-	case !now.Before(day.AddDate(0, 3, 1)), kind == billRecharg:
+	case !now.Before(day.AddDate(0, 3, 1)), kind == billRecharge:
 		return nil, billNone
 	}
 	s.mu.Lock()
@@ -332,10 +332,4 @@ func cents(fen int64) string {
 
 // loose writes fen as the rows of sums do: without zeros at the end, but with
 // one decimal at least.
-func loose(fen int64) string {
-	if text := cents(fen); strings.HasSuffix(text, "0") {
-		return text[:len(text)-1]
-	} else {
-		return text
-	}
-}
+func loose(fen int64) string { return strings.TrimSuffix(cents(fen), "0") }

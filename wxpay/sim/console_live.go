@@ -124,6 +124,9 @@ func (s *Sim) transactionPage(no string) (console.TransactionView, bool) {
 		CanPay: payable(o, o.latest().ID, now, false) == nil, ForgeKinds: forgeKinds(),
 		Steps: s.steps(o),
 	}
+	if o.NotifyURL == "" {
+		v.ForgeKinds = nil
+	}
 	if o.payment != nil {
 		v.TransactionID, v.PaidAt = o.payment.TransactionID, o.payment.At
 		v.CanRefund = s.refundable(o, 1) == nil

@@ -146,9 +146,9 @@ func attemptDetail(url, no string, a attempt) *console.Exchange {
 }
 
 // timelineForged tells of a forged notification.
-func (s *Sim) timelineForged(no, kind, url string, a attempt) {
+func (s *Sim) timelineForged(what, no, kind, url string, a attempt) {
 	e := console.Entry{
-		At: a.At, Direction: console.Out, Title: "伪造的付款通知 " + kind, Hint: fmt.Sprintf("%s · 商户答 %d", tail(no), a.Status),
+		At: a.At, Direction: console.Out, Title: "伪造的" + what + " " + kind, Hint: fmt.Sprintf("%s · 商户答 %d", tail(no), a.Status),
 		Verdict: "没有收下", Tone: console.Plain, Words: no,
 	}
 	c := requestJSON{

@@ -57,7 +57,8 @@ func (s *Sim) forgeAbout(ctx context.Context, no, refundNo, kind string) (forged
 	}
 	got := s.post(context.WithoutCancel(ctx), url, msg)
 	a := got.attempt(msg)
-	s.timelineForged(no, kind, url, a)
+	forged := notification{Refund: refundNo}
+	s.timelineForged(forged.word(), no, kind, url, a)
 	s.log.Info("forged notification sent", "order", no, "kind", kind, "status", a.Status, "ok", a.OK)
 	return forgedJSON{Status: a.Status, Body: a.ResponseBody, Acknowledged: a.OK}, nil
 }
@@ -74,6 +75,9 @@ func (s *Sim) forgedMessage(no, refundNo, kind string) (message, string, error) 
 	}
 	if refundNo != "" {
 		return s.forgedRefund(o, refundNo, kind, r)
+	}
+	if o.NotifyURL == "" {
+		return message{}, "", conflict("transaction %s was taken at a cash desk, which gets no notifications", no)
 	}
 	if kind == forgeReplayed {
 		last := lastSent(o, "")

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -149,8 +150,9 @@ func (s *Sim) h5View(h h5Request) (console.H5View, h5Refusal) {
 			return v, h5Refusal{c.Text, c.Why}
 		}
 	}
-	if err := payable(o, h.prepayID, now, false); err != nil {
-		return v, h5Refusal{err.(*payRefusal).text, err.(*payRefusal).advice}
+	var no *payRefusal
+	if errors.As(payable(o, h.prepayID, now, false), &no) {
+		return v, h5Refusal{no.text, no.advice}
 	}
 	s.opened(h.prepayID, now)
 	return v, h5Refusal{}

@@ -71,6 +71,8 @@ func TestForgeRefund(t *testing.T) {
 		}
 		w.refund("forge00001", "R2", "1", "notify_url", "-")
 		w.api("POST", "notifications/forge", `{"out_trade_no":"forge00001","out_refund_no":"R2","kind":"xxe"}`, 409, nil)
+		w.ok("/pay/micropay", w.deskFields("forge00002", w.code(1).Paycode), "")
+		w.api("POST", "notifications/forge", `{"out_trade_no":"forge00002","kind":"unsigned"}`, 409, nil)
 		// About the payment, the payment's own notification is replayed.
 		w.api("POST", "notifications/forge", `{"out_trade_no":"forge00001","kind":"replayed"}`, 200, nil)
 		all := w.shop.notifications()
