@@ -148,7 +148,6 @@ func newCommitter(conn *sql.Conn, g *gorm.DB, log *slog.Logger, crash func(strin
 func (c *committer) stop() {
 	close(c.quit)
 	<-c.stopped
-	c.tx.close()
 	c.conn.Close()
 }
 

@@ -2,7 +2,7 @@ package models
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 )
 
 // store writes all orders of the convoy. Their ids are known once the first
@@ -19,19 +19,20 @@ func (c *convoy) store() error {
 	return nil
 }
 
-func (c *convoy) millis() string { return strconv.FormatInt(At(c.now).UnixMilli(), 10) }
+func (c *convoy) millis() int64 { return At(c.now).UnixMilli() }
 
 func (c *convoy) storeOrders() error {
-	args := make([]any, 0, 14*len(c.placed))
+	args := make([]any, 0, 15*len(c.placed))
+	now := c.millis()
 	for _, x := range c.placed {
 		o := x.o
 		args = append(args, o.No, o.UserID, o.FormToken, int64(o.GoodsTotal), int64(o.DeliveryFee), int64(o.Total),
-			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli())
+			o.Name, o.Phone, o.Province, o.City, o.District, o.Street, o.Note, o.ExpiresAt.UnixMilli(), now)
 	}
 	c.tx.count(Unpaid, int64(len(c.placed)))
 	return c.tx.insertRows(`orders(no, user_id, form_token, goods_total, delivery_fee, total,
 		name, phone, province, city, district, street, note, expires_at, created_at, state)`,
-		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+c.millis()+`,'unpaid')`, args, func(i int, id int64) { c.placed[i].o.ID = id })
+		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'unpaid')`, args, func(i int, id int64) { c.placed[i].o.ID = id })
 }
 
 // storeSources marks the few orders that do not come from the shop's pages.
@@ -50,6 +51,7 @@ func (c *convoy) storeSources() error {
 func (c *convoy) storePayments() error {
 	var ps []*Payment
 	var args []any
+	now := c.millis()
 	for _, x := range c.placed {
 		p := x.p
 		if p == nil {
@@ -58,12 +60,11 @@ func (c *convoy) storePayments() error {
 		p.OrderID, p.LiveOrderID = x.o.ID, &x.o.ID
 		ps = append(ps, p)
 		args = append(args, p.OrderID, p.OrderID, p.OutTradeNo, p.API, p.Channel, p.SignType, p.AppID, p.MchID, p.OpenID,
-			p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli())
+			p.Description, p.NotifyURL, p.ClientIP, int64(p.Total), p.Currency, p.ExpireAt.UnixMilli(), p.NextQueryAt.UnixMilli(), now, now)
 	}
-	now := c.millis()
 	return c.tx.insertRows(`payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 		description, notify_url, client_ip, total, currency, expire_at, next_query_at, start_at, created_at, state)`,
-		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,`+now+`,`+now+`,'created')`, args, func(i int, id int64) { ps[i].ID = id })
+		`(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'created')`, args, func(i int, id int64) { ps[i].ID = id })
 }
 
 func (c *convoy) storeItems() error {
@@ -113,22 +114,15 @@ func (c *convoy) storeEvents() error {
 
 // emptyCarts takes out of the carts what was ordered.
 func (c *convoy) emptyCarts() error {
-	var args []any
 	for _, x := range c.placed {
 		for _, l := range c.carts[x.n.UserID] {
-			for _, i := range x.o.Items {
-				if i.SKUID == l.SKUID {
-					args = append(args, x.n.UserID, l.SKUID)
-				}
+			if !slices.ContainsFunc(x.o.Items, func(i OrderItem) bool { return i.SKUID == l.SKUID }) {
+				continue
+			}
+			if _, err := c.tx.exec(`DELETE FROM cart_lines WHERE user_id = ? AND sku_id = ?`, x.n.UserID, l.SKUID); err != nil {
+				return err
 			}
 		}
-	}
-	for len(args) > 0 {
-		n := min(len(args), maxArgs)
-		if _, err := c.tx.bulk(`DELETE FROM cart_lines WHERE (user_id, sku_id) IN (VALUES `+places("(?,?)", n/2)+`)`, args[:n]...); err != nil {
-			return err
-		}
-		args = args[n:]
 	}
 	return nil
 }

@@ -65,6 +65,10 @@ func code(err error) int {
 	if errors.As(err, &e) {
 		return e.Code()
 	}
+	var k *sqliteError
+	if errors.As(err, &k) {
+		return k.code
+	}
 	return 0
 }
 

@@ -80,7 +80,7 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, f file, o Options) error {
 	var err error
-	if s.writer, err = sql.Open("sqlite", f.dsn(writerPragmas, "immediate")); err != nil {
+	if s.writer, err = openDB(f.dsn(writerPragmas, "immediate")); err != nil {
 		return err
 	}
 	s.writer.SetMaxOpenConns(1)
@@ -88,7 +88,7 @@ func (s *Store) open(ctx context.Context, f file, o Options) error {
 		return err
 	}
 	n := max(4, 2*runtime.GOMAXPROCS(0))
-	if s.readers, err = sql.Open("sqlite", f.dsn(readerPragmas, "")); err != nil {
+	if s.readers, err = openDB(f.dsn(readerPragmas, "")); err != nil {
 		return err
 	}
 	s.readers.SetMaxOpenConns(n)
@@ -201,14 +201,14 @@ func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
 	if err := ctx.Err(); err != nil {
 		return failed{err}
 	}
-	return s.readers.QueryRowContext(context.WithoutCancel(ctx), q, args...)
+	return s.readers.QueryRowContext(hot, q, args...)
 }
 
 func (s *Store) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return s.readers.QueryContext(context.WithoutCancel(ctx), q, args...)
+	return s.readers.QueryContext(hot, q, args...)
 }
 
 // scanner is a row that can be read: *sql.Row, *sql.Rows, or one that failed.

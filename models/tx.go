@@ -14,7 +14,6 @@ import (
 type Tx struct {
 	conn    *sql.Conn
 	g       *gorm.DB
-	stmts   map[string]*sql.Stmt
 	number  func(prefix string, now time.Time) string
 	wrote   bool // by the member that runs now
 	catalog bool // a product, price or stock changed in this transaction
@@ -27,16 +26,10 @@ type Tx struct {
 var background = context.Background()
 
 func newTx(conn *sql.Conn, g *gorm.DB) *Tx {
-	tx := &Tx{conn: conn, stmts: make(map[string]*sql.Stmt), number: number}
+	tx := &Tx{conn: conn, number: number}
 	tx.g = g.Session(&gorm.Session{NewDB: true, Context: background, SkipDefaultTransaction: true})
 	tx.g.Statement.ConnPool = pool{tx}
 	return tx
-}
-
-func (tx *Tx) close() {
-	for _, st := range tx.stmts {
-		st.Close()
-	}
 }
 
 func (tx *Tx) begin() error {
@@ -52,38 +45,18 @@ func (tx *Tx) commit() error { return tx.plain("COMMIT") }
 func (tx *Tx) rollback() { _ = tx.plain("ROLLBACK") }
 
 func (tx *Tx) plain(q string) error {
-	st, err := tx.stmt(q)
-	if err != nil {
-		return err
-	}
-	_, err = st.ExecContext(background)
+	_, err := tx.conn.ExecContext(hot, q)
 	return err
 }
 
-// stmt is the prepared statement of q, kept for as long as the connection.
-// q is a constant of the code, never built from what people send.
-func (tx *Tx) stmt(q string) (*sql.Stmt, error) {
-	if st := tx.stmts[q]; st != nil {
-		return st, nil
-	}
-	st, err := tx.conn.PrepareContext(background, q)
-	if err == nil {
-		tx.stmts[q] = st
-	}
-	return st, err
-}
-
-// exec runs a statement that writes.
+// exec runs a statement that writes. q is a constant of the code, never built
+// from what people send: the connection keeps it.
 func (tx *Tx) exec(q string, args ...any) (sql.Result, error) {
 	if tx.broken != nil {
 		return nil, tx.broken
 	}
-	st, err := tx.stmt(q)
-	if err != nil {
-		return nil, err
-	}
 	tx.wrote = true
-	res, err := st.ExecContext(background, args...)
+	res, err := tx.conn.ExecContext(hot, q, args...)
 	return res, tx.check(err)
 }
 
@@ -97,37 +70,26 @@ func (tx *Tx) bulk(q string, args ...any) (sql.Result, error) {
 	return res, tx.check(err)
 }
 
-// maxArgs is about how many values one insert carries: fewer mean more
-// statements, more cost by their square, because the driver looks for each
-// value among all of them.
-const maxArgs = 120
-
-// insertRows stores many rows and tells the id of each, if that is asked for:
-// SQLite numbers the rows of a transaction one after the other. args are the
-// values of all rows, row is "(?,…)" of one, with what is the same in all
-// written out. Plain int64 and string go through database/sql fastest.
+// insertRows stores many rows and tells the id of each, if that is asked for.
+// into and row, "(?,…)" of one, are constants; args are the values of all rows.
+// Plain int64 and string go through database/sql fastest.
 //
 // The inserts say OR ROLLBACK. When one fails, the batch is rolled back anyway
 // and its members run one by one; saying so spares SQLite the copy of every
 // page that it would need to undo one statement alone.
 func (tx *Tx) insertRows(into, row string, args []any, id func(i int, id int64)) error {
+	q := "INSERT OR ROLLBACK INTO " + into + " VALUES " + row
 	width := strings.Count(row, "?")
-	per := max(1, maxArgs/width)
-	for done := 0; len(args) > 0; {
-		n := min(len(args)/width, per)
-		res, err := tx.bulk("INSERT OR ROLLBACK INTO "+into+" VALUES "+places(row, n), args[:n*width]...)
+	for i := 0; len(args) > 0; i++ {
+		last, err := tx.insert(q, args[:width]...)
 		if err != nil {
 			tx.broken = err
 			return err
 		}
-		last, err := res.LastInsertId()
-		if err != nil {
-			return err
+		if id != nil {
+			id(i, last)
 		}
-		for k := 0; id != nil && k < n; k++ {
-			id(done+k, last-int64(n-1-k))
-		}
-		done, args = done+n, args[n*width:]
+		args = args[width:]
 	}
 	return nil
 }
@@ -166,22 +128,14 @@ func (tx *Tx) row(q string, args ...any) scanner {
 	if tx.broken != nil {
 		return failed{tx.broken}
 	}
-	st, err := tx.stmt(q)
-	if err != nil {
-		return failed{err}
-	}
-	return st.QueryRowContext(background, args...)
+	return tx.conn.QueryRowContext(hot, q, args...)
 }
 
 func (tx *Tx) rows(q string, args ...any) (*sql.Rows, error) {
 	if tx.broken != nil {
 		return nil, tx.broken
 	}
-	st, err := tx.stmt(q)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(background, args...)
+	return tx.conn.QueryContext(hot, q, args...)
 }
 
 // check remembers errors after which SQLite may have rolled back by itself
