@@ -25,11 +25,11 @@ on("click", async () => {
     await new Promise((yes, no) => {
       if (window.WeixinJSBridge) yes();
       on("WeixinJSBridgeReady", yes);
-      setTimeout(no, 3000);
+      setTimeout(no, 3e3);
     });
     WeixinJSBridge.invoke("getBrandWCPayRequest", bridge, r => closed(mine, r.err_msg));
   } catch {
     release(words.nowindow);
   }
 }, go);
-on("visibilitychange", () => { if (!document.hidden && !doubt) free(go); });
+on("visibilitychange", () => document.hidden || doubt || free(go));

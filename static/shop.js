@@ -16,15 +16,15 @@ const busy = b => { hold(b); b?.classList.add("busy"); };
 const free = b => { b?.removeAttribute("aria-disabled"); b?.classList.remove("busy"); };
 on("click", e => {
   if (e.target.closest("[aria-disabled]")) { e.preventDefault(); e.stopPropagation(); }
-}, document, true);
+}, document, 1);
 on("submit", e => {
   const b = e.submitter;
   if ($(".busy", e.target)) return e.preventDefault();
   busy(b);
-  setTimeout(() => { free(b); tell(say.again); }, 15000);
+  setTimeout(() => { free(b); tell(say.again); }, 15e3);
 });
 
-list("[data-js]").forEach(el => { el.hidden = false; });
+list("[data-js]").forEach(el => el.hidden = 0);
 $("[role=alert],li:target h2")?.focus();
 
 on("click", async e => {
@@ -37,7 +37,7 @@ on("click", async e => {
     from.select ? from.select() : getSelection().selectAllChildren(from);
     b.textContent = hold;
   }
-  setTimeout(() => { b.textContent = label; }, 2000);
+  setTimeout(() => b.textContent = label, 2e3);
 });
 
 // The stepper of the cart posts; the one of a product counts by itself.
@@ -62,7 +62,7 @@ on("change", e => {
 const reel = $(".reel"), thumbs = list(".thumbs a");
 thumbs.forEach((a, i) => on("click", e => { e.preventDefault(); reel.scrollTo(i * reel.clientWidth, 0); }, a));
 on("scroll", () => thumbs.forEach((a, i) => {
-  a.ariaCurrent = i === Math.round(reel.scrollLeft / reel.clientWidth) || null;
+  a.ariaCurrent = i == Math.round(reel.scrollLeft / reel.clientWidth) || null;
 }), reel);
 
 // Polling: the server says when to ask again. A hidden page does not ask, and
@@ -82,18 +82,18 @@ const ask = async () => {
   } catch {
     if (!navigator.onLine) return tell(say.offline);
   }
-  const { state, next_ms: next = 10000 } = answer, age = now() - since, old = sessionStorage[here.poll];
-  if (state && state !== here.state && (state !== old || location.pathname !== here.order)) {
+  const { state, next_ms: next = 1e4 } = answer, age = now() - since;
+  if (state && state !== here.state && (state !== sessionStorage[here.poll] || location.pathname !== here.order)) {
     sessionStorage[here.poll] = state;
     return location.replace(here.order);
   }
-  if (doubt && age > 10000) { tell(age > 60000 ? say.later : say.slow); free($(".bar .busy")); }
-  if (next && age < 600000) timer = setTimeout(ask, next);
+  if (doubt && age > 1e4) { tell(age > 6e4 ? say.later : say.slow); free($(".bar .busy")); }
+  if (next && age < 6e5) timer = setTimeout(ask, next);
   return state;
 };
 if (here) {
   if (doubt) busy(main);
-  timer = setTimeout(ask, 1000);
+  timer = setTimeout(ask, 1e3);
   on("online", () => { tell(" "); ask(); }, window);
 }
 
@@ -103,13 +103,13 @@ const clocks = list("[data-left]").map(el => ({ el, left: +el.dataset.left }));
 let zero = now(), tick, over;
 const draw = () => {
   for (const c of clocks) {
-    const ms = Math.max(0, c.left - now() + zero), s = Math.ceil(ms / 1000), t = new Date(s * 1000).toISOString();
+    const ms = Math.max(0, c.left - now() + zero), s = Math.ceil(ms / 1e3), t = new Date(s * 1e3).toISOString();
     c.el.textContent = c.el.dataset.say.replace("%s", t.slice(s < 3600 ? 14 : 11, 19));
     if (here) {
-      if (s === 300 || s === 60) tell(s > 60 ? say.five : say.one);
-      if (!ms && !over) { over = true; tell(say.zero); hold(main); ask(); }
+      if (s == 300 || s == 60) tell(s > 60 ? say.five : say.one);
+      if (!ms && !over) { over = 1; tell(say.zero); hold(main); ask(); }
     }
-    if (ms) { clearTimeout(tick); tick = setTimeout(draw, ms % 1000 || 1000); }
+    if (ms) { clearTimeout(tick); tick = setTimeout(draw, ms % 1e3 || 1e3); }
   }
 };
 const sync = at => {
@@ -120,6 +120,8 @@ const sync = at => {
 };
 draw();
 
+// Who comes back from WeChat by the browser's own button is asked, too.
+on("click", () => history.replaceState(0, 0, location + "/back"), $("a#go"));
 on("visibilitychange", ask);
 // A page from the back/forward cache is old news.
-on("pageshow", e => { if (e.persisted) location.reload(); }, window);
+on("pageshow", e => e.persisted && location.reload(), window);

@@ -70,7 +70,9 @@ func TestFileBudgets(t *testing.T) {
 		}
 		n := len(f.Data)
 		switch {
-		case strings.HasSuffix(name, ".js"):
+		case name == "desk.js" && n > maxScript: // of the cash desk, which no shopper loads
+			t.Errorf("%s has %d bytes, at most %d", name, n, maxScript)
+		case strings.HasSuffix(name, ".js") && name != "desk.js":
 			script += n
 		case strings.HasSuffix(name, ".css") && n > maxStylesheet:
 			t.Errorf("%s has %d bytes, at most %d", name, n, maxStylesheet)

@@ -9,6 +9,9 @@
 //	Cart(CartPage)
 //	Checkout(CheckoutPage)         where, what, how much; again with errors
 //	Pay(PayPage)                   the payment window of WeChat
+//	PayByCode(CodePage)            on a desk: a code to be scanned
+//	PayByH5(H5Page)                in a phone's browser: a link that opens WeChat
+//	PayBack(OrderPage)             back from there: paid, or again?
 //	OpenInWeChat(OpenPage)         outside WeChat: the code and the link that take the order along
 //	Claim(ClaimPage)               inside WeChat: take a guest's order over
 //	OrderDetail(OrderPage)         an order in any state; also the result of paying
@@ -233,8 +236,9 @@ type Order struct {
 	ToCheck     bool            // money came that does not fit the order
 	Attempt     models.PayState // of the latest attempt to pay, "" before the first
 	Extra       models.Fen      // paid a second time and on its way back
-	Refund      Refund
-	CanRefund   bool // the shop takes requests for this order
+	Refund      Refund          // the one that leads
+	Refunds     []Refund        // all of them, for the card
+	CanRefund   bool            // the shop takes requests for this order
 
 	Items                                    []Item
 	GoodsTotal, DeliveryFee, Total, Refunded models.Fen
@@ -266,6 +270,25 @@ type PayPage struct {
 	Order  Order
 	Bridge *Bridge
 	Why    Reason
+}
+
+// CodePage is paying by a code on this screen. Without a Code there is a button
+// that posts for one. Why as in PayPage.
+type CodePage struct {
+	Page
+	Order Order
+	Code  string    // address of its picture
+	Until time.Time // the code's end
+	Why   Reason
+}
+
+// H5Page is paying from the browser of a phone. Without a Link the button posts
+// for one. Why as in PayPage.
+type H5Page struct {
+	Page
+	Order Order
+	Link  string // into WeChat, absolute; it brings the browser back to /pay/{no}/back
+	Why   Reason
 }
 
 // OpenPage takes an order from an ordinary browser into WeChat.

@@ -61,6 +61,20 @@ func (p *Page) tags(o *Order, f Face) []tag {
 	return append(out, tag{t[string(o.State)], stateTint(o.State)})
 }
 
+// refundTag is the badge of one refund.
+func (p *Page) refundTag(r Refund) tag {
+	w := p.words()
+	switch r.State {
+	case models.RefundSucceeded:
+		return tag{w.Tags["refunded"], Plain}
+	case models.RefundAbnormal:
+		return tag{w.Tags["abnormal"], Bad}
+	case models.RefundClosed:
+		return tag{w.States[FaceRefundClosed].Title, Bad}
+	}
+	return tag{fill(w.Tags["refunding"], Yuan(r.Amount)), Wait}
+}
+
 func stateTint(s models.State) Tint {
 	switch s {
 	case models.Unpaid:

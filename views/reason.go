@@ -35,5 +35,13 @@ const (
 	Received     Reason = "received"    // the parcel was confirmed
 	OrderEnded   Reason = "order_ended" // the order was cancelled as asked
 	AddedAgain   Reason = "added_again" // the goods of an old order are in the cart
+	NotSeen      Reason = "not_seen"    // asked after coming back: WeChat knows of no payment yet
+	NoSignIn     Reason = "sign_in"     // for programs: without a token, or with one that ended
 	CartMerged   Reason = "cart_merged" // what a guest had chosen came along
 )
+
+// Welcome greets somebody who began to follow the official account, with a
+// link to the shop at url: Chinese first, then English.
+func Welcome(shop, url string) string {
+	return fill(catalogue[ZH]().Account.Welcome, shop, url) + "\n" + fill(catalogue[EN]().Account.Welcome, shop, url)
+}

@@ -58,6 +58,7 @@ func refundedOrder() Order {
 		o.GoodsTotal, o.Total, o.Refunded = 15800, 15800, 15800
 		o.CreatedAt, o.PaidAt = storyTime(9, 18, 18, 45, 0), storyTime(9, 18, 18, 46, 0)
 		o.Refund = Refund{State: models.RefundSucceeded, Amount: 15800, No: "R260919V3XJ8KN5TZ2D4WQ7", At: storyTime(9, 19, 10, 2, 0)}
+		o.Refunds = []Refund{o.Refund}
 	})
 }
 
@@ -82,18 +83,26 @@ func orderSamples() []Sample {
 		one("cancelled-by-shop", closedOrder(models.ByMerchant)),
 		one("late-no-stock", closedOrder(models.ByTimeout).with(func(o *Order) {
 			o.Late, o.PaidAt, o.TransactionID = true, storyTime(11, 19, 21, 1, 2), "4200002468202611195730281946"
-			o.Refund = Refund{State: models.RefundPending, Amount: 28400}
+			o.Refund = Refund{State: models.RefundPending, Amount: 28400, No: "R261119V3XJ8KN5TZ2D4WQ7"}
+			o.Refunds = []Refund{o.Refund}
 		})),
 		one("refund-asked", paidOrder().with(func(o *Order) { o.Refund = Refund{Asked: true, Amount: 5800} })),
 		one("refunding", paidOrder().with(func(o *Order) {
 			o.Refund = Refund{State: models.RefundProcessing, Amount: 5800, No: "R261120V3XJ8KN5TZ2D4WQ7"}
+			o.Refunds = []Refund{o.Refund, {State: models.RefundSucceeded, Amount: 1000, No: "R261120Z9KQ2M7XT4VB8HC3"}}
+			o.Refunded = 1000
 		})),
 		one("refunded", refundedOrder()),
 		one("refund-abnormal", paidOrder().with(func(o *Order) {
 			o.Refund = Refund{State: models.RefundAbnormal, Amount: 5800, No: "R261120V3XJ8KN5TZ2D4WQ7"}
+			o.Refunds = []Refund{o.Refund}
 		})),
 		one("refund-refused", paidOrder().with(func(o *Order) {
 			o.Refund = Refund{State: models.RefundClosed, Amount: 5800, Reason: "已超过 7 天"}
+		})),
+		one("refund-failed", paidOrder().with(func(o *Order) {
+			o.Refund = Refund{State: models.RefundClosed, Amount: 5800, No: "R261120V3XJ8KN5TZ2D4WQ7"}
+			o.Refunds = []Refund{o.Refund}
 		})),
 		{"order-cancel", ConfirmCancel(OrderPage{Page: storyPage(ZH, "/orders/261119K7M3QX9T4HRV7056/cancel"), Order: storyOrder()})},
 	}
@@ -115,9 +124,30 @@ func paySamples() []Sample {
 		URL: "http://localhost:8080/c/W8ZC4NK2TQ7XJ5B9MD3RV6HG", Until: storyTime(11, 19, 20, 45, 45),
 	}
 	open.SignedIn, open.InWeChat = false, false
-	return []Sample{
+	return append(channelSamples(), []Sample{
 		{"pay", Pay(pay)}, {"pay-again", Pay(again)}, {"pay-expired", Pay(expired)}, {"open-wechat", OpenInWeChat(open)},
 		{"claim", Claim(ClaimPage{Page: storyPage(ZH, "/c/W8ZC4NK2TQ7XJ5B9MD3RV6HG"), Token: "W8ZC4NK2TQ7XJ5B9MD3RV6HG", Order: storyOrder()})},
+	}...)
+}
+
+// channelSamples are the ways to pay outside WeChat.
+func channelSamples() []Sample {
+	order := storyOrder()
+	order.Attempt = models.PayPrepaid
+	frame := storyPage(ZH, payPath(order.No))
+	frame.Now, frame.SignedIn, frame.InWeChat = storyTime(11, 19, 20, 30, 34), false, false
+	code := CodePage{Page: frame, Order: order, Code: payPath(order.No) + "/code.svg", Until: order.Deadline}
+	gone, unsure := code, code
+	gone.Code = ""
+	unsure.Why, unsure.Code, unsure.Lang, unsure.Care = Unknown, "", EN, true
+	h5 := H5Page{Page: frame, Order: order, Link: "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx19203015&package=1037687096&redirect_url=https%3A%2F%2Fshop.example%2Fpay%2F" + order.No + "%2Fback"}
+	first, english := h5, h5
+	first.Link, english.Lang, english.Care = "", EN, true
+	back := OrderPage{Page: frame, Order: order}
+	back.Now = storyTime(11, 19, 20, 34, 3)
+	return []Sample{
+		{"pay-code", PayByCode(code)}, {"pay-code-expired", PayByCode(gone)}, {"pay-code-unsure-en-care", PayByCode(unsure)},
+		{"pay-h5", PayByH5(h5)}, {"pay-h5-first", PayByH5(first)}, {"pay-h5-en-care", PayByH5(english)}, {"pay-h5-back", PayBack(back)},
 	}
 }
 

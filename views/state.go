@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"time"
@@ -279,7 +280,7 @@ func (p *Page) wordsOf(f Face, o *Order) stateWords {
 	case FaceRefunded, FaceRefundedPart:
 		w.Title = fill(w.Title, Yuan(o.Refunded))
 	case FaceRefundClosed:
-		w.Text = fill(w.Text, o.Refund.Reason)
+		w.Text = fill(w.Text, cmp.Or(o.Refund.Reason, all.Order.NotReturned))
 	}
 	return w
 }

@@ -53,16 +53,24 @@ type words struct {
 	}
 	Problems map[string]string // by field/problem
 	Pay      struct{ Title, From, Deadline, Button, Address, No, Other, Later, ShowQR string }
-	Open     struct {
+	Code     struct {
+		Title, QR, Valid, Waiting, None, Steps               string
+		Step1, Step1Text, Step2, Step2Text, Step3, Step3Text string
+	}
+	H5 struct {
+		Button, Ready, Start, Method, Help, Help1, Help1Text, Help2, Help3, Help3Text string
+	}
+	Return struct{ Title, Text, Paid, Again, Kept string }
+	Open   struct {
 		Title, Text, QR, Valid, Left, Till, Here, Step1, Step2, Step3, Owner string
-		Link, CopyLink, Order, Renew, Expired                                string
+		Link, CopyLink, Order, Renew, Expired, Back                          string
 	}
 	Claim struct{ Title, Text, Button, No string }
 	Order struct {
 		Steps, Placed, Paid, Shipped, Received, Parcel, Address, Goods, Refunded       string
 		Total, PaidSum, Due, Back, Info, No, PlacedAt, PaidAt, Method, Transaction     string
 		ShippedAt, DoneAt, ClosedAt, Note, Refund, Amount, RefundNo, CopyNo, CopyTrack string
-		Wait                                                                           string
+		Wait, RefundState, NotReturned                                                 string
 	}
 	Cancel struct{ Title, Text, Keep, Button string }
 	Orders struct {
@@ -81,6 +89,7 @@ type words struct {
 	Refused struct {
 		Title, Text, Again, Look, Why, No, NoFix, Old, OldFix, Desktop, DesktopFix string
 	}
+	Account struct{ Welcome string }
 	Script  scriptWords
 	Back    string
 	Rules   []paragraph
