@@ -24,7 +24,8 @@ type PlaceRequest struct {
 	Receiver  models.Receiver
 	Note      string
 	Expected  models.Fen
-	Channel   wxpay.TradeType // empty: no attempt yet (outside WeChat)
+	Channel   wxpay.TradeType // empty: no attempt yet
+	Source    models.Source   // where the shopper ordered
 	ClientIP  string
 }
 
@@ -44,6 +45,7 @@ func (s *Service) Place(ctx context.Context, r PlaceRequest) (Placed, error) {
 	n := models.NewOrder{
 		UserID: r.User.ID, FormToken: r.FormToken, Lines: r.Lines, Receiver: r.Receiver, Note: r.Note,
 		Expected: r.Expected, DeliveryFee: s.cfg.DeliveryFee, FreeFrom: s.cfg.FreeFrom, Expire: s.cfg.Expire,
+		Source: r.Source,
 	}
 	if r.Channel != "" && (r.Channel != wxpay.JSAPI || !r.User.Guest()) {
 		p := s.newPayment(r.User, r.Channel, r.ClientIP)
@@ -213,6 +215,7 @@ type PayPage struct {
 	Bridge  *wxpay.BridgeParams // nil: press the button to get one
 	CodeURL string              // NATIVE: the text of the QR code
 	H5URL   string              // MWEB: where the button leads
+	Until   time.Time           // when these three are no longer handed out
 	Unsure  bool                // WeChat did not answer; the attempt may exist there
 }
 
@@ -235,11 +238,12 @@ func (s *Service) PayPage(ctx context.Context, u *models.User, no string) (*PayP
 	if o.State != models.Unpaid || !s.now().Before(o.ExpiresAt.Time) || !s.ready(p) {
 		return page, nil
 	}
+	page.Until = p.PrepayUntil.Add(-prepaySlack)
 	switch wxpay.TradeType(p.Channel) {
 	case wxpay.Native:
 		page.CodeURL = p.CodeURL
 	case wxpay.H5:
-		page.H5URL = p.H5URL
+		page.H5URL, page.Until = p.H5URL, p.H5Until.Add(-h5Slack)
 	case wxpay.JSAPI:
 		if u.OpenID != nil && *u.OpenID == p.OpenID {
 			page.Bridge, err = s.bridge(p)

@@ -14,7 +14,6 @@ import (
 	"wxshop/checkout"
 	"wxshop/models"
 	"wxshop/views"
-	"wxshop/wxpay"
 )
 
 // showCheckout asks where to, and shows what and how much. The form token in
@@ -106,17 +105,15 @@ func (s *Server) placeOrder(c *gin.Context) error {
 	return s.seePlaced(c, placed)
 }
 
-// place adds who orders from where. Inside WeChat on a phone the first attempt
-// to pay is made at once.
+// place adds who orders from where. The first attempt to pay is made at once,
+// in the channel of the place.
 func (s *Server) place(c *gin.Context, user int64, r checkout.PlaceRequest) (checkout.Placed, error) {
 	u, err := s.Store.User(c.Request.Context(), user)
 	if err != nil {
 		return checkout.Placed{}, fmt.Errorf("read user: %w", err)
 	}
 	r.User, r.ClientIP = u, c.ClientIP()
-	if placeOf(c.Request) == placeWeChat && !u.Guest() {
-		r.Channel = wxpay.JSAPI
-	}
+	r.Channel = placeOf(c.Request).usual()
 	return s.Checkout.Place(c.Request.Context(), r)
 }
 
@@ -127,9 +124,6 @@ func (s *Server) seePlaced(c *gin.Context, p checkout.Placed) error {
 		if err := s.flash(c, views.Plain, views.Say(l, views.Placed)); err != nil {
 			return err
 		}
-	}
-	if !p.Repeated && !placeOf(c.Request).inWeChat() {
-		return s.seeClaim(c, p.Order)
 	}
 	return s.see(c, "/pay/"+p.Order.No)
 }

@@ -110,7 +110,12 @@ func (s *Server) showClaimCode(c *gin.Context) error {
 	if !ok {
 		return models.ErrNotFound
 	}
-	svg, err := codePicture(address)
+	return s.sendCode(c, address)
+}
+
+// sendCode sends a text as a QR code, never kept by a browser.
+func (s *Server) sendCode(c *gin.Context, text string) error {
+	svg, err := codePicture(text)
 	if err != nil {
 		return err
 	}

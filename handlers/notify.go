@@ -23,10 +23,13 @@ var rejection = wxpay.Reply{
 	Body: []byte("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[ERROR]]></return_msg></xml>"),
 }
 
-// notify takes a payment notification of WeChat in: the raw body once, no
-// session, no cookie, no redirect, no compression (security P25). What is
-// acknowledged and what is not is checkout's to say.
-func (s *Server) notify(v wxpay.Version) gin.HandlerFunc {
+// takeNotify is one of the two things that WeChat tells a shop.
+type takeNotify func(context.Context, wxpay.Version, http.Header, []byte) wxpay.Reply
+
+// notify takes a notification of WeChat in: the raw body once, no session, no
+// cookie, no redirect, no compression (security P25). What is acknowledged and
+// what is not is checkout's to say.
+func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		select {
 		case s.notifies <- struct{}{}:
@@ -46,7 +49,7 @@ func (s *Server) notify(v wxpay.Version) gin.HandlerFunc {
 			s.note(c, err)
 			s.reply(c, rejection)
 		default:
-			s.reply(c, s.Checkout.Notify(ctx, v, c.Request.Header, body))
+			s.reply(c, take(ctx, v, c.Request.Header, body))
 		}
 	}
 }

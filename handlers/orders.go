@@ -67,6 +67,9 @@ func (s *Server) ownOrder(ctx context.Context, l views.Lang, user int64, no stri
 	}
 	x := brief(l, o)
 	told(&x, st)
+	if err := s.refunds(ctx, &x, o); err != nil {
+		return views.Order{}, err
+	}
 	attempts, err := s.Store.Payments(ctx, o.ID)
 	if err != nil {
 		return views.Order{}, err
@@ -264,7 +267,10 @@ func (s *Server) fillOrders(ctx context.Context, page *views.OrdersPage, user, b
 			return err
 		}
 		told(&x, st)
-		if page.Tab != views.TabRefund || st.Refunding > 0 {
+		if err := s.refunds(ctx, &x, &rows[i]); err != nil {
+			return err
+		}
+		if page.Tab != views.TabRefund || len(x.Refunds) > 0 {
 			page.Orders = append(page.Orders, x)
 		}
 	}

@@ -1,68 +1,164 @@
 package handlers
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"wxshop/checkout"
 	"wxshop/models"
 	"wxshop/views"
 	"wxshop/wxpay"
 )
 
-// showPay is the last page before WeChat's window, or outside WeChat the way
-// into it. It reads and changes nothing. An order that is not to be paid any
-// more is shown instead.
+// via is the way to pay that the pay page posts; "" leaves the choice to us.
+const (
+	viaJSAPI  = "jsapi"
+	viaNative = "native"
+	viaH5     = "h5"
+	viaWeChat = "wechat" // no payment yet: take the order into WeChat first
+)
+
+// usual is the channel of a place when the shopper did not choose one. A
+// WeChat that cannot open the payment window shows a code for a phone.
+func (p place) usual() wxpay.TradeType {
+	switch p {
+	case placeWeChat:
+		return wxpay.JSAPI
+	case placePhone:
+		return wxpay.H5
+	}
+	return wxpay.Native
+}
+
+// channelOf is the channel that a form asked for, "" for the way into WeChat,
+// or false when there is no such word. The payment window opens in WeChat only,
+// the link to WeChat outside it only.
+func channelOf(via string, at place) (wxpay.TradeType, bool) {
+	switch via {
+	case "":
+		return at.usual(), true
+	case viaNative:
+		return wxpay.Native, true
+	case viaH5:
+		if at.inWeChat() {
+			return at.usual(), true
+		}
+		return wxpay.H5, true
+	case viaJSAPI:
+		if at == placeWeChat {
+			return wxpay.JSAPI, true
+		}
+		return "", true
+	}
+	return "", via == viaWeChat
+}
+
+// payable is an order before its payment, with the frame of its page. The page
+// is nil when the answer is sent or cannot be given.
+type payable struct {
+	views.Page
+	order views.Order
+	pay   *checkout.PayPage
+	visit *visit
+}
+
+// payable reads the order of the address for its owner and changes nothing. An
+// order that is not to be paid any more is shown instead.
+func (s *Server) payable(c *gin.Context) (*payable, error) {
+	no := c.Param("no")
+	if !isOrderNo(no) {
+		return nil, models.ErrNotFound
+	}
+	v, err := s.requireUser(c)
+	if v == nil {
+		return nil, err
+	}
+	if v.UserID == 0 {
+		return nil, models.ErrNotFound
+	}
+	pay, err := s.readPay(c.Request.Context(), v.UserID, no)
+	if err != nil {
+		return nil, err
+	}
+	if pay.Order.State != models.Unpaid || !s.Now().Before(pay.Order.ExpiresAt.Time) {
+		return nil, s.see(c, "/orders/"+no)
+	}
+	p, err := s.frame(c)
+	if err != nil {
+		return nil, err
+	}
+	p.Path = "/pay/" + no
+	x := &payable{Page: p, order: brief(p.Lang, pay.Order), pay: pay, visit: v}
+	if pay.Payment != nil {
+		x.order.Attempt = pay.Payment.State
+	}
+	return x, nil
+}
+
+// readPay is what an order is to be paid with.
+func (s *Server) readPay(ctx context.Context, user int64, no string) (*checkout.PayPage, error) {
+	u, err := s.Store.User(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	return s.Checkout.PayPage(ctx, u, no)
+}
+
+// why is the sentence for an attempt that WeChat has not answered.
+func (x *payable) why() views.Reason {
+	if x.pay.Unsure {
+		return views.Unknown
+	}
+	return ""
+}
+
+// shows is the channel of the page: that of what can be paid already, if it
+// can be paid here, else the usual one.
+func (x *payable) shows(at place) wxpay.TradeType {
+	switch {
+	case at == placeWeChat:
+	case x.pay.CodeURL != "":
+		return wxpay.Native
+	case x.pay.H5URL != "" && !at.inWeChat():
+		return wxpay.H5
+	}
+	return at.usual()
+}
+
+// showPay is the last page before the payment, as it works where the page is
+// open: WeChat's window, a code to be scanned, or a link into WeChat. With open
+// it is the way that takes the order itself into WeChat.
 func (s *Server) showPay(c *gin.Context) error {
 	f, err := query(c, "open")
 	if err != nil {
 		return err
 	}
-	no := c.Param("no")
-	if !isOrderNo(no) {
-		return models.ErrNotFound
-	}
-	v, err := s.requireUser(c)
-	if v == nil {
+	x, err := s.payable(c)
+	if x == nil {
 		return err
 	}
-	if v.UserID == 0 {
-		return models.ErrNotFound
-	}
-	ctx := c.Request.Context()
-	u, err := s.Store.User(ctx, v.UserID)
-	if err != nil {
-		return err
-	}
-	pay, err := s.Checkout.PayPage(ctx, u, no)
-	if err != nil {
-		return err
-	}
-	if pay.Order.State != models.Unpaid || !s.Now().Before(pay.Order.ExpiresAt.Time) {
-		return s.see(c, "/orders/"+no)
-	}
-	p, err := s.frame(c)
-	if err != nil {
-		return err
-	}
-	p.Path = "/pay/" + no
-	o := brief(p.Lang, pay.Order)
-	if placeOf(c.Request) != placeWeChat || f.raw("open") != "" {
-		page, ok := s.openPage(v, p, o)
-		if !ok { // the link ended; the order page has the button for a new one
-			return s.see(c, "/orders/"+no)
+	if f.raw("open") != "" {
+		page, ok := s.openPage(x.visit, x.Page, x.order)
+		if !ok { // the link ended; the pay page has the button for a new one
+			return s.see(c, "/pay/"+x.order.No)
 		}
 		return s.show(c, classCashier, http.StatusOK, views.OpenInWeChat(page))
 	}
-	page := views.PayPage{Page: p, Order: o}
-	if pay.Payment != nil {
-		page.Order.Attempt = pay.Payment.State
+	switch x.shows(placeOf(c.Request)) {
+	case wxpay.Native:
+		return s.showPayCode(c, x)
+	case wxpay.H5:
+		return s.showPayLink(c, x)
 	}
-	if pay.Unsure {
-		page.Why = views.Unknown
-	}
-	if b := pay.Bridge; b != nil {
+	page := views.PayPage{Page: x.Page, Order: x.order, Why: x.why()}
+	if b := x.pay.Bridge; b != nil {
 		page.Bridge = &views.Bridge{
 			AppID: b.AppID, TimeStamp: b.TimeStamp, NonceStr: b.NonceStr,
 			Package: b.Package, SignType: b.SignType, PaySign: b.PaySign,
@@ -71,21 +167,126 @@ func (s *Server) showPay(c *gin.Context) error {
 	return s.show(c, classCashier, http.StatusOK, views.Pay(page))
 }
 
-// startPay readies an order to be paid where the page is open: inside WeChat
-// by asking for a prepay id, elsewhere by a link into WeChat.
-func (s *Server) startPay(c *gin.Context) error {
-	if _, err := readForm(c); err != nil {
+// showPayCode is the page of the code.
+func (s *Server) showPayCode(c *gin.Context, x *payable) error {
+	page := views.CodePage{Page: x.Page, Order: x.order, Until: x.order.Deadline, Why: x.why()}
+	if x.pay.CodeURL != "" {
+		page.Code = "/pay/" + x.order.No + "/code.svg"
+		if until := x.pay.Until; until.Before(page.Until) {
+			page.Until = until
+			s.refreshAt(c, until)
+		}
+	}
+	return s.show(c, classCashier, http.StatusOK, views.PayByCode(page))
+}
+
+// showPayLink is the page of the link into WeChat. The link lives five minutes
+// only: the page asks for itself again before it ends, and then has a button.
+func (s *Server) showPayLink(c *gin.Context, x *payable) error {
+	page := views.H5Page{Page: x.Page, Order: x.order, Why: x.why()}
+	if x.pay.H5URL != "" {
+		link, err := s.h5Link(x.pay.H5URL, x.order.No)
+		if err != nil {
+			return err
+		}
+		page.Link = link
+		s.refreshAt(c, x.pay.Until)
+	}
+	return s.show(c, classCashier, http.StatusOK, views.PayByH5(page))
+}
+
+// refreshAt makes a browser ask for this page again when what it shows ends.
+func (s *Server) refreshAt(c *gin.Context, end time.Time) {
+	seconds := max(1, int(end.Sub(s.Now())/time.Second)+1)
+	c.Writer.Header().Set("Refresh", strconv.Itoa(seconds))
+}
+
+// h5Link adds to WeChat's link where the browser is to come back (WeChat Pay
+// v2, H5: redirect_url). WeChat's answer was signed; it is looked at all the
+// same because people will be sent there.
+func (s *Server) h5Link(link, no string) (string, error) {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery == "" || u.Fragment != "" {
+		return "", fmt.Errorf("link for H5 of %s is not a web address", no)
+	}
+	return link + "&redirect_url=" + url.QueryEscape(s.base.String()+"/pay/"+no+"/back"), nil
+}
+
+// showPayBack asks who comes back from WeChat what became of it. The question
+// already polls.
+func (s *Server) showPayBack(c *gin.Context) error {
+	x, err := s.payable(c)
+	if x == nil {
 		return err
 	}
+	return s.show(c, classCashier, http.StatusOK, views.PayBack(views.OrderPage{Page: x.Page, Order: x.order}))
+}
+
+// askAfterPay is "I have paid": nobody is believed, WeChat is asked.
+func (s *Server) askAfterPay(c *gin.Context) error {
+	v, no, err := s.ownerPost(c)
+	if v == nil {
+		return err
+	}
+	if wait, ok := s.polls.allow(formatID(v.UserID)); !ok {
+		return tooFast{wait}
+	}
+	st, err := s.Checkout.Status(c.Request.Context(), v.UserID, no)
+	if err != nil {
+		return err
+	}
+	if st.State == models.Unpaid {
+		reason := views.NotSeen
+		if st.Unsure {
+			reason = views.Unknown
+		}
+		if err := s.flash(c, views.Wait, views.Say(s.lang(c), reason)); err != nil {
+			return err
+		}
+	}
+	return s.see(c, "/orders/"+no)
+}
+
+// showPayCodePicture is the code of NATIVE, for the owner of the order only.
+func (s *Server) showPayCodePicture(c *gin.Context) error {
 	no := c.Param("no")
+	v, err := s.visit(c)
+	if err != nil {
+		return err
+	}
+	if v.UserID == 0 || !isOrderNo(no) {
+		return models.ErrNotFound
+	}
+	pay, err := s.readPay(c.Request.Context(), v.UserID, no)
+	if err != nil {
+		return err
+	}
+	if pay.CodeURL == "" {
+		return models.ErrNotFound
+	}
+	return s.sendCode(c, pay.CodeURL)
+}
+
+// startPay readies an order to be paid in the way that the shopper chose, or
+// in the usual way of this place. What could still be paid another way is
+// closed at WeChat first.
+func (s *Server) startPay(c *gin.Context) error {
+	f, err := readForm(c, "via")
+	if err != nil {
+		return err
+	}
+	no, at := c.Param("no"), placeOf(c.Request)
 	if !isOrderNo(no) {
 		return models.ErrNotFound
+	}
+	channel, ok := channelOf(f.raw("via"), at)
+	if !ok {
+		return errBadForm
 	}
 	v, err := s.visit(c)
 	if err != nil {
 		return err
 	}
-	at := placeOf(c.Request)
 	if at.inWeChat() && !v.SignedIn {
 		return s.see(c, "/pay/"+no)
 	}
@@ -99,8 +300,8 @@ func (s *Server) startPay(c *gin.Context) error {
 	switch {
 	case o.State != models.Unpaid:
 		return s.see(c, "/orders/"+no)
-	case at == placeWeChat:
-		return s.preparePay(c, v.UserID, no)
+	case channel != "":
+		return s.preparePay(c, v.UserID, no, channel)
 	case v.SignedIn:
 		return s.see(c, "/pay/"+no+"?open=1")
 	}
@@ -109,18 +310,17 @@ func (s *Server) startPay(c *gin.Context) error {
 
 // preparePay says on the next page why it did not work, if it did not. What
 // WeChat has not answered is never a "no".
-func (s *Server) preparePay(c *gin.Context, user int64, no string) error {
+func (s *Server) preparePay(c *gin.Context, user int64, no string, channel wxpay.TradeType) error {
 	ctx := c.Request.Context()
 	u, err := s.Store.User(ctx, user)
 	if err != nil {
 		return err
 	}
-	err = s.Checkout.Pay(ctx, u, no, wxpay.JSAPI, c.ClientIP())
+	err = s.Checkout.Pay(ctx, u, no, channel, c.ClientIP())
 	switch {
 	case err == nil:
 		return s.see(c, "/pay/"+no)
-	case errors.Is(err, models.ErrBadMove), errors.Is(err, models.ErrExpired), errors.Is(err, models.ErrStale),
-		errors.Is(err, wxpay.ErrAlreadyPaid), errors.Is(err, wxpay.ErrClosed):
+	case settledOtherwise(err):
 		return s.see(c, "/orders/"+no) // it says what is
 	}
 	gateway, ok := errors.AsType[*wxpay.Error](err)
@@ -136,4 +336,11 @@ func (s *Server) preparePay(c *gin.Context, user int64, no string) error {
 		return err
 	}
 	return s.see(c, "/pay/"+no)
+}
+
+// settledOtherwise reports that an order cannot be paid because of what it is
+// by now.
+func settledOtherwise(err error) bool {
+	return errors.Is(err, models.ErrBadMove) || errors.Is(err, models.ErrExpired) || errors.Is(err, models.ErrStale) ||
+		errors.Is(err, wxpay.ErrAlreadyPaid) || errors.Is(err, wxpay.ErrClosed)
 }

@@ -214,6 +214,9 @@ func (s *Server) Routes() http.Handler {
 
 	get("/pay/:no", s.showPay)
 	get("/pay/:no/qr.svg", s.showClaimCode)
+	get("/pay/:no/code.svg", s.showPayCodePicture)
+	get("/pay/:no/back", s.showPayBack)
+	post("/pay/:no/back", s.askAfterPay)
 	post("/pay/:no", s.startPay)
 	get("/c/:token", s.showClaim)
 	post("/c/:token", s.claim)
@@ -238,7 +241,8 @@ func (s *Server) Routes() http.Handler {
 	get("/static/*path", s.serveStatic)
 	get("/robots.txt", s.serveRobots)
 
-	r.POST("/notify/v2/pay", s.notify(wxpay.V2))
+	r.POST("/notify/v2/pay", s.notify(wxpay.V2, s.Checkout.Notify))
+	r.POST("/notify/v2/refund", s.notify(wxpay.V2, s.Checkout.RefundNotify))
 	s.adminRoutes(r)
 	if s.Config.Dev {
 		get("/dev/gallery", s.showGallery)

@@ -42,15 +42,27 @@ func (s *Server) orderStatus(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	p := s.bareFrame(c)
-	p.SignedIn = v.SignedIn
-	o := views.Order{No: no, State: st.State, CloseReason: st.CloseReason, Total: st.Total, Deadline: st.ExpiresAt.Time}
-	told(&o, &st.Status)
-	if o.Checking, err = s.checking(c.Request.Context(), st); err != nil {
+	said, err := s.said(c, no, st)
+	if err != nil {
 		return err
 	}
-	said := views.StateOf(&p, &o)
 	return s.json(c, http.StatusOK, progress{said.Key, said.Message, s.nextPoll(st, parseCount(f.raw("n"))).Milliseconds()})
+}
+
+// said puts into words where an order stands.
+func (s *Server) said(c *gin.Context, no string, st *checkout.Progress) (views.Status, error) {
+	ctx := c.Request.Context()
+	o := views.Order{No: no, State: st.State, CloseReason: st.CloseReason, Total: st.Total, Deadline: st.ExpiresAt.Time}
+	told(&o, &st.Status)
+	var err error
+	if o.Checking, err = s.checking(ctx, st); err != nil {
+		return views.Status{}, err
+	}
+	if err := s.refunds(ctx, &o, &models.Order{ID: st.OrderID, State: st.State}); err != nil {
+		return views.Status{}, err
+	}
+	p := s.bareFrame(c)
+	return views.StateOf(&p, &o), nil
 }
 
 // checking says the same as the order page: an answer that changed from poll to
