@@ -42,6 +42,7 @@ type diagnosisJSON struct {
 	StringToSign    string `json:"string_to_sign"`
 	Expected        string `json:"expected"`
 	Received        string `json:"received"`
+	Signed          string `json:"signed,omitempty"` // what was signed instead, where a variant fits
 	FirstDifference int    `json:"first_difference"`
 }
 

@@ -24,6 +24,7 @@ func (s *Sim) consoleRoutes() http.Handler {
 	mux.HandleFunc("GET /_sim/faults", s.showFaults)
 	mux.HandleFunc("GET /_sim/identity", s.showIdentity)
 	mux.HandleFunc("GET /_sim/healthz", s.healthz)
+	s.accountRoutes(mux)
 	mux.Handle("GET "+console.StaticPath, console.Static())
 
 	mux.Handle("POST /_sim/transactions/{no}/pay", s.form(s.formPay, s.showTransaction))
@@ -219,7 +220,7 @@ func (s *Sim) showClock(w http.ResponseWriter, r *http.Request) {
 
 func (s *Sim) consoleFaults(f console.Frame) console.FaultsView {
 	v := s.faults.view()
-	out := console.FaultsView{Frame: f, Preset: v.Preset, Presets: presetNames(), Seed: v.Seed}
+	out := console.FaultsView{Frame: f, Preset: v.Preset, Presets: presetNames(), Seed: v.Seed, Scenarios: s.scenarioRows()}
 	for _, name := range faultOrder {
 		out.Faults = append(out.Faults, console.FaultRow{
 			Name: name, Percent: int(v.Rates[name]*100 + 0.5), Next: v.Next[name], Fired: v.Fired[name],

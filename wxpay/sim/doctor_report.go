@@ -25,6 +25,9 @@ func (s *Sim) diagnose(m signedMessage) *diagnosisJSON {
 	case found && len(f.causes) > 0:
 		d.Cause, d.Explanation = f.causes[0], sentence(f.words)
 		d.FirstDifference = firstDifference(text, f.text, len(text)-len(right.key))
+		if f.text != text {
+			d.Signed = s.maskedKey(f.text)
+		}
 	case len(m.sign) != len(signature(nil, "", m.alg)):
 		d.Cause = causeAlgorithm
 		d.Explanation = "签名有 " + strconv.Itoa(len(m.sign)) + " 个字符，" + m.alg + " 的应有 " + strconv.Itoa(len(signature(nil, "", m.alg))) +
@@ -68,6 +71,18 @@ func (s *Sim) masked(text string) string {
 	return text
 }
 
+// maskedKey is masked for a string that was really signed: whatever stands as
+// the key in it is a secret, changed or not.
+func (s *Sim) maskedKey(text string) string {
+	shown := s.masked(text)
+	for _, k := range s.knownKeys()[:4] {
+		for _, changed := range []string{strings.ToLower(k.value), strings.ToUpper(k.value), hexLower(k.value)} {
+			shown = strings.ReplaceAll(shown, changed, "（改过的"+k.word+"）")
+		}
+	}
+	return strings.NewReplacer("\n", "⏎", "\r", "␍", "\t", "⇥", "\u00a0", "␣", "\ufeff", "（BOM）").Replace(shown)
+}
+
 // shownDiagnosis is a diagnosis for the console.
 func shownDiagnosis(d *diagnosisJSON) *console.Diagnosis {
 	if d == nil {
@@ -75,7 +90,7 @@ func shownDiagnosis(d *diagnosisJSON) *console.Diagnosis {
 	}
 	return &console.Diagnosis{
 		Cause: d.Cause, Explanation: d.Explanation, StringToSign: d.StringToSign, Expected: d.Expected,
-		Received: d.Received, FirstDifference: d.FirstDifference,
+		Received: d.Received, Signed: d.Signed, FirstDifference: d.FirstDifference,
 	}
 }
 

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,25 +196,38 @@ func (s *Sim) apiAddScenario(r *http.Request) (any, error) {
 		return nil, badRequest(`the only table is {"table":"amounts"}, and it stands alone`)
 	case in.Table != "":
 		return s.useAmountTable(), nil
-	case in.Match == nil || *in.Match == scenarioMatch{}:
-		return nil, badRequest(`match must say which orders: {"match":{"amount":1234}}, amount_ends, description or openid`)
+	case in.Match == nil:
+		in.Match = &scenarioMatch{}
+	}
+	return s.addScenario(scenarioJSON{Match: *in.Match, Then: in.Then, Times: in.Times})
+}
+
+// addScenario checks and keeps a script.
+func (s *Sim) addScenario(in scenarioJSON) (scenarioJSON, error) {
+	switch {
+	case in.Match == scenarioMatch{}:
+		return in, badRequest(`match must say which orders: {"match":{"amount":1234}}, amount_ends, description or openid`)
+	case !endsForm.MatchString(in.Match.AmountEnds):
+		return in, badRequest("amount_ends are the last digits of the amount in fen, such as 33")
 	case (in.Then.Outcome == "") == (in.Then.Fault == ""):
-		return nil, badRequest(`then must be either {"outcome":"notenough"} or {"fault":"answer-slow"}`)
+		return in, badRequest(`then must be either {"outcome":"notenough"} or {"fault":"answer-slow"}`)
 	case in.Then.Outcome != "" && !slices.Contains(outcomeNames(), in.Then.Outcome):
-		return nil, badRequest("unknown outcome %q; choose %s", in.Then.Outcome, strings.Join(outcomeNames(), ", "))
+		return in, badRequest("unknown outcome %q; choose %s", in.Then.Outcome, strings.Join(outcomeNames(), ", "))
 	case in.Times < 0 || in.Times > 1_000_000:
-		return nil, badRequest("times must be from 0 (always) to 1000000")
+		return in, badRequest("times must be from 0 (always) to 1000000")
 	}
 	if in.Then.Fault != "" {
 		if err := checkFault(in.Then.Fault, true); err != nil {
-			return nil, err
+			return in, err
 		}
 	}
 	s.learnOrders()
-	rule := s.scenarios.add(scenarioJSON{Match: *in.Match, Then: in.Then, Times: in.Times})
+	rule := s.scenarios.add(in)
 	s.timelineScenario(rule)
 	return rule, nil
 }
+
+var endsForm = regexp.MustCompile(`^[0-9]{0,10}$`)
 
 // learnOrders lets scenarios know the orders placed before them.
 func (s *Sim) learnOrders() {

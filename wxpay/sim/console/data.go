@@ -14,7 +14,10 @@
 //	/_sim/users                 Users
 //	/_sim/clock                 Clock
 //	/_sim/faults                Faults
+//	/_sim/doctor                Doctor
+//	/_sim/messages              Messages
 //	/_sim/identity              Identity
+//	/_sim/account               Account
 //	/_sim/static/               Static()      admin.css, console.js, logo.svg
 //
 // Forms (POST, application/x-www-form-urlencoded, guarded by
@@ -32,7 +35,19 @@
 //	/_sim/users/{openid}/balance       yuan
 //	/_sim/clock                        advance = "15s", "1h", …  or  rate = "1000" (whole, 1 is real speed)
 //	/_sim/faults                       preset; or seed, rate.<name> = 0…100 (percent), next.<name> = count
+//	/_sim/scenario                     kind = amount|amount_ends|description|openid, value, then = outcome or fault, times; or table = amounts
+//	/_sim/scenario/{id}/delete         –
+//	/_sim/account                      enforce, pay_directories … (one per line), bound_app_ids, products (several), key_mode, bill_host, fix (optional)
+//	/_sim/server                       url, token, encoding_aes_key, mode = plain|compat|safe
+//	/_sim/server/push                  openid, type = text|subscribe|unsubscribe|scan|"click KEY"|"view URL", content
 //	/_sim/reset                        –
+//
+// The doctor's form (POST /_sim/doctor: api, direction, url, headers, body,
+// computed) is answered with its page and the finding, not with a redirect.
+//
+// The login code of a mini program (wx.login) comes from the control API:
+// POST /_sim/api/users/{openid}/jscode -> {"code":"…","expires_at":"…"}, with
+// either openid of the person; GET /sns/jscode2session exchanges it.
 //
 // A form that is refused is answered with its page again, Frame.Error set, and
 // the status of the control API (400, 404, 409).
@@ -124,7 +139,8 @@ type Diagnosis struct {
 	StringToSign    string // what WeChat signs, the key replaced by a word
 	Expected        string
 	Received        string
-	FirstDifference int // byte in StringToSign, −1 when not known
+	Signed          string // what was signed instead; empty: not known, or the same
+	FirstDifference int    // byte in StringToSign, −1 when not known
 }
 
 // LiveView is the page /_sim/.
@@ -172,6 +188,8 @@ type FaultsView struct {
 	Presets []string
 	Seed    int64
 	Faults  []FaultRow
+
+	Scenarios []ScenarioRow
 }
 
 // FaultRow is one fault that the simulator can do.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -117,7 +118,7 @@ func samples() map[string]templ.Component {
 	chosen.Chosen = sampleExchange()
 	list := TransactionsView{Frame: frame, Rows: []TransactionRow{sampleTransaction().Row,
 		{"P261119T4LW", at(20, 24, 10), "2019 勐海熟饼", 16800, "NOTPAY", "NATIVE", "v3", ""}, {"P261118D7XN", at(20, 15, 48).AddDate(0, 0, -1), "安溪铁观音 等2件", 17600, "REFUND", "JSAPI", "v3", "周予安"}}}
-	return map[string]templ.Component{
+	all := map[string]templ.Component{
 		"live": Live(sampleLive()), "chosen": Live(chosen), "nothing": Live(LiveView{Frame: frame, Clock: ClockView{Rate: 1}}),
 		"transactions": Transactions(list), "transaction": Transaction(sampleTransaction()),
 		"users": Users(UsersView{Frame{Error: "没有这个人。", Seed: 1}, people}), "clock": Clock(ClockView{Frame: frame, Now: at(20, 31, 22), Offset: 86400e9, Rate: 1000}),
@@ -126,6 +127,8 @@ func samples() map[string]templ.Component {
 		"h5": H5(sampleH5()), "h5-refused": H5(H5View{Refused: "支付请求已失效，请重新发起支付", Why: "没有这个 prepay_id", Checks: sampleH5().Checks}),
 		"denied": Consent(ConsentView{Denied: true}), "error": AuthorizeError(AuthorizeErrorView{10003, "redirect_uri域名与后台配置不一致", "把 localhost 加进网页授权域名。", "http://127.0.0.1:8082"}),
 	}
+	maps.Copy(all, accountSamples())
+	return all
 }
 
 // demo is a server with the sample pages and a timeline that grows by grow.

@@ -45,6 +45,10 @@ var said = map[string]string{
 	"balance":   "零钱改好了。",
 	"clock":     "时钟拨好了。",
 	"faults":    "故障设好了。",
+	"scenario":  "剧本改好了。",
+	"account":   "账号设置保存了。",
+	"server":    "验证通过，服务器配置启用了。",
+	"pushed":    "发过去了，店答了什么在这一页。",
 	"reset":     "除了密钥，全都忘掉了。",
 }
 
@@ -260,9 +264,13 @@ func stateWord(state string) string {
 var faultWords = map[string]string{
 	"notify-drop": "丢掉付款通知", "notify-delay": "付款通知来得晚", "notify-duplicate": "付款通知来两次",
 	"notify-reorder": "通知颠倒次序", "notify-before-answer": "通知先于应答", "notify-concurrent": "同时来几条通知",
-	"refund-processing": "退款好几个小时", "refund-abnormal": "退款异常", "not-enough": "余额不足", "user-paying": "要输密码",
-	"bill-not-ready": "账单还没好", "bill-missing": "账单漏一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单漏退款",
-	"reset-after-commit": "做完后断线", "reset-before-commit": "没做就断线", "answer-slow": "应答很慢", "system-error": "SYSTEMERROR",
+	"notify-forged": "先来一条伪造的", "notify-wrong-amount": "先来一条金额不对的",
+	"connection-refused": "连不上", "host-down": "主域名停了", "reset-before-commit": "没做就断线", "reset-after-commit": "做完后断线",
+	"answer-slow": "应答很慢", "answer-truncated": "应答只有一半", "answer-5xx": "应答 502", "answer-html": "应答是网页",
+	"answer-unsigned": "应答没有签名", "answer-wrong-signature": "应答签错了", "system-error": "系统错误", "frequency-limited": "太频繁",
+	"order-paid-race": "重下单时已付", "out-trade-no-used": "单号说用过了", "close-pay-race": "关单时抢着付了", "not-enough": "余额不足",
+	"user-paying": "输密码要一分钟", "refund-processing": "退款要几小时", "refund-abnormal": "退款异常",
+	"bill-not-ready": "账单还没出", "bill-missing": "账单少一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单少一笔退款",
 }
 
 func faultWord(name string) string {

@@ -18,7 +18,10 @@ var pages = []struct{ name, path string }{
 	{"微信里的人", "/_sim/users"},
 	{"时钟", "/_sim/clock"},
 	{"故障", "/_sim/faults"},
+	{"签名医生", "/_sim/doctor"},
+	{"公众号", "/_sim/messages"},
 	{"接入参数", "/_sim/identity"},
+	{"账号设置", "/_sim/account"},
 }
 
 // current marks the page or the row that one is looking at.
