@@ -122,8 +122,12 @@ func (s *Sim) planRipe(o *order) {
 func (s *Sim) ripenPlanned(o *order) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ledger.orders[o.No] == o {
-		s.ripen(o, s.clock.Now())
+	if s.ledger.orders[o.No] != o {
+		return // forgotten by a reset
+	}
+	now := s.clock.Now()
+	s.ripen(o, now)
+	if o.ripeAt().After(now) { // else the journal is broken: no use in trying on
 		s.planRipe(o)
 	}
 }
