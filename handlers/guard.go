@@ -146,10 +146,6 @@ func (s *Server) limitBody(c *gin.Context) {
 		s.refuse(c, errMediaType)
 		return
 	}
-	if r.ContentLength > s.bodyLimit {
-		s.refuse(c, errTooLarge)
-		return
-	}
 	r.Body = http.MaxBytesReader(c.Writer, r.Body, s.bodyLimit)
 }
 

@@ -201,7 +201,7 @@ func TestBodies(t *testing.T) {
 	}
 	t.Run("endless", func(t *testing.T) {
 		r := c.request("POST", "/cart/add", url.Values{})
-		r.Body, r.ContentLength = io.NopCloser(endless{}), -1
+		r.Body, r.ContentLength = io.NopCloser(io.LimitReader(endless{}, 4<<20)), -1 // as good as endless
 		if res := c.send(r); res.StatusCode != 413 || res.Header.Get("Connection") != "close" {
 			t.Errorf("endless body = %d, connection %q", res.StatusCode, res.Header.Get("Connection"))
 		}

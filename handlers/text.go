@@ -12,9 +12,6 @@ import (
 // direction, no space around it. With lines, line feeds stay. It reports false
 // for bytes that are not UTF-8 or for characters that nobody types.
 func cleanText(s string, lines bool) (string, bool) {
-	if !utf8.ValidString(s) {
-		return "", false
-	}
 	s = strings.ReplaceAll(s, "\r\n", "\n") // what every browser sends for a line end
 	for _, r := range s {
 		if forbidden(r) && !(lines && r == '\n') {
@@ -24,8 +21,9 @@ func cleanText(s string, lines bool) (string, bool) {
 	return strings.TrimSpace(norm.NFC.String(s)), true
 }
 
-// forbidden reports C0 and C1 controls and the characters that turn the
-// direction of writing, which make a text read differently from what it says.
+// forbidden reports C0 and C1 controls, the characters that turn the direction
+// of writing, which make a text read differently from what it says, and what
+// bytes that are not UTF-8 decode to.
 func forbidden(r rune) bool {
 	switch {
 	case r < 0x20, r >= 0x7F && r <= 0x9F:
