@@ -104,6 +104,15 @@ func secureGateway(t *testing.T, ca issuer, seen *atomic.Int32) *httptest.Server
 	return s
 }
 
+// certificateOf is a merchant's certificate.
+func certificateOf(t *testing.T, ca issuer, key *ecdsa.PrivateKey) *tls.Certificate {
+	t.Helper()
+	own := ca.issue(t, &x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: testMch}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, key.Public())
+	return &tls.Certificate{Certificate: [][]byte{own.Raw}, PrivateKey: key}
+}
+
 // The merchant's certificate is shown to the calls that need it and to no
 // other, over TLS that is verified like any other (P21).
 func TestCertificate(t *testing.T) {
@@ -111,11 +120,8 @@ func TestCertificate(t *testing.T) {
 	var seen atomic.Int32
 	g := secureGateway(t, ca, &seen)
 	key := ecKey(t)
-	own := ca.issue(t, &x509.Certificate{
-		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: testMch}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, key.Public())
 	cfg := testConfig(g.URL)
-	cfg.RootCAs, cfg.Certificate = ca.pool(), &tls.Certificate{Certificate: [][]byte{own.Raw}, PrivateKey: key}
+	cfg.RootCAs, cfg.Certificate = ca.pool(), certificateOf(t, ca, key)
 	c := newTestClient(t, cfg)
 	if _, err := c.Prepay(t.Context(), testOrder()); err != nil {
 		t.Error(err)
@@ -142,9 +148,7 @@ func TestCertificate(t *testing.T) {
 	if _, err := newTestClient(t, cfg).Refund(t.Context(), testRefund()); !IsUnknown(err) || seen.Load() != 3 {
 		t.Errorf("a gateway that nobody vouches for: %v", err)
 	}
-	stranger := newIssuer(t)
-	other := stranger.issue(t, &x509.Certificate{SerialNumber: big.NewInt(4)}, key.Public())
-	cfg.RootCAs, cfg.Certificate = ca.pool(), &tls.Certificate{Certificate: [][]byte{other.Raw}, PrivateKey: key}
+	cfg.RootCAs, cfg.Certificate = ca.pool(), certificateOf(t, newIssuer(t), key)
 	if _, err := newTestClient(t, cfg).Refund(t.Context(), testRefund()); !IsUnknown(err) || seen.Load() != 3 {
 		t.Errorf("a certificate of somebody: %v", err)
 	}

@@ -26,7 +26,8 @@ func TestNothingSecretIsTold(t *testing.T) {
 		always(business("ORDERPAID", "该订单已支付")),
 		always(protocolFail("签名错误")),
 		func(w http.ResponseWriter, _ *http.Request, m message) { // an error page that repeats the request
-			fmt.Fprintf(w, "<html>%s %s %s %s</html>", vectorKey, next, m.get("sign"), m.get("openid"))
+			fmt.Fprintf(w, "<html>%s %s %s %s", vectorKey, next, m.get("sign"), m.get("openid"))
+			fmt.Fprintln(w, m.get("auth_code"), m.get("face_code"), m.get("rawdata"))
 		},
 		func(w http.ResponseWriter, _ *http.Request, m message) { w.Write(encode(m)) },
 		func(w http.ResponseWriter, _ *http.Request, m message) { w.WriteHeader(502) },
@@ -46,6 +47,7 @@ func TestNothingSecretIsTold(t *testing.T) {
 		x, query := c.Query(t.Context(), Ref{OutTradeNo: testNo})
 		fmt.Fprintf(&told, "%+v %+v %+v %#v\n", p, prepay, x, query)
 		fmt.Fprintln(&told, c.Close(t.Context(), Ref{OutTradeNo: testNo}))
+		tellTheRest(t, &told, c)
 		fmt.Fprintf(&told, "%v %+v %#v\n", cfg, cfg, cfg)
 		log.Info("configured", "config", cfg)
 	}
@@ -59,12 +61,27 @@ func TestNothingSecretIsTold(t *testing.T) {
 	_, err := c.ParseNotify(nil, notifyBody(replaced(good, "total_fee", "1")))
 	fmt.Fprintln(&told, err)
 
+	key, _ := c.ParseRefundNotify(nil, refundNotice(a1Sealed))
+	fmt.Fprintf(&told, "%+v\n", key)
+	server := MPServerConfig{AppID: testApp, Token: "serverTokenCanary", EncodingAESKey: mpAES}
+	q, body := pushed(t, subscribe, mpAES, mpApp)
+	message, err := testMPServer(mpAES, "").Read(q, body)
+	_, bad := testMPServer(strings.Repeat("x", 43), "").Read(q, body)
+	lent := MPToken{Value: "tokenCanary", Until: time.Now()}
+	auth := FaceAuth{Info: "credentialCanary", ExpiresIn: 1}
+	fmt.Fprintf(&told, "%v %+v %#v %+v %v %v %v %+v %#v %v %+v %#v %v\n", server, server, server, message, message.Raw, err, bad, lent, lent, auth, auth, auth, &lent)
+	log.Info("wired", "server", server, "message", message, "token", lent, "face", auth)
+
 	mp := MPConfig{AppID: testApp, AppSecret: testSecret}
 	user := MPUser{OpenID: testOrder().OpenID, AccessToken: "63_canary"}
 	fmt.Fprintf(&told, "%v %+v %#v %v %+v %#v\n", mp, mp, mp, user, user, user)
 	log.Info("signed in", "user", user, "account", mp)
 
-	for _, secret := range append(signs, vectorKey, next, testSecret, "63_canary", testOrder().OpenID) {
+	canaries := []string{
+		vectorKey, next, testSecret, "63_canary", testOrder().OpenID, testCode18, "faceCanary", "rawCanary", "credentialCanary",
+		"serverTokenCanary", mpAES, "tokenCanary", "oTEST0000000000000000000001", a1Sealed,
+	}
+	for _, secret := range append(signs, canaries...) {
 		if secret != "" && strings.Contains(told.String(), secret) {
 			t.Errorf("%q was told", secret)
 		}
@@ -73,6 +90,26 @@ func TestNothingSecretIsTold(t *testing.T) {
 		if !strings.Contains(told.String(), wanted) {
 			t.Errorf("%q was not told; the test looks at nothing", wanted)
 		}
+	}
+}
+
+// tellTheRest makes the other calls and tells what they say.
+func tellTheRest(t *testing.T, told io.Writer, c *V2Client) {
+	t.Helper()
+	r, err := c.Refund(t.Context(), testRefund())
+	fmt.Fprintf(told, "%+v %v %#v\n", r, err, err)
+	r, err = c.QueryRefund(t.Context(), testRefund().Ref())
+	fmt.Fprintf(told, "%+v %v\n", r, err)
+	_, micro := c.Micropay(t.Context(), testOrder(), testCode18)
+	_, face := c.Facepay(t.Context(), testOrder(), "faceCanary")
+	_, again := c.Reverse(t.Context(), testOrder().Ref())
+	auth, info := c.AuthInfo(t.Context(), FaceDevice{StoreID: "s", StoreName: "n", DeviceID: "d", RawData: "rawCanary"})
+	_, whose := c.AuthCodeToOpenID(t.Context(), testCode18)
+	_, bill := c.Bill(t.Context(), BillRequest{Day: time.Now()})
+	_, flow := c.FundFlow(t.Context(), FundFlowRequest{Day: time.Now()})
+	fmt.Fprintf(told, "%v %v %v %+v %v %v %v %v\n", micro, face, again, auth, info, whose, bill, flow)
+	for _, findings := range [][]Finding{c.ProbeOrder(t.Context()), c.ProbeBill(t.Context()), c.ProbeCertificate(t.Context()), CheckConfig(c.cfg)} {
+		fmt.Fprintf(told, "%+v\n", findings)
 	}
 }
 
