@@ -37,7 +37,7 @@ type cachedPage struct {
 func (p *cachedPage) gzip() []byte {
 	p.once.Do(func() {
 		var b bytes.Buffer
-		p.gz = compressed(&b, p.plain, good)
+		p.gz = compressed(&b, p.plain)
 	})
 	return p.gz
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
@@ -153,11 +152,11 @@ func (a *answer) compressed(b *bytes.Buffer) []byte {
 	if a.gz != nil {
 		return a.gz()
 	}
-	return compressed(b, a.body, fast)
+	return compressed(b, a.body)
 }
 
-func compressed(b *bytes.Buffer, p []byte, pool *sync.Pool) []byte {
-	if err := zip(b, p, pool); err != nil {
+func compressed(b *bytes.Buffer, p []byte) []byte {
+	if err := zip(b, p); err != nil {
 		return nil
 	}
 	return b.Bytes()
