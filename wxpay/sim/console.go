@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -247,6 +248,8 @@ func (s *Sim) showIdentity(w http.ResponseWriter, r *http.Request) {
 	rows := []console.IdentityRow{
 		{Label: "网关", Name: "base_url", Value: id.BaseURL},
 		{Label: "微信浏览器", Name: "browser_url", Value: id.BrowserURL},
+		{Label: "网关，TLS", Name: "tls_base_url", Value: id.TLSBaseURL},
+		{Label: "TLS 的签发者", Name: "tls_ca", Value: id.TLSCA},
 		{Label: "公众号", Name: "app_id", Value: id.AppID},
 		{Label: "公众号密钥", Name: "app_secret", Value: id.AppSecret, Hidden: hide},
 		{Label: "小程序", Name: "mini_app_id", Value: id.MiniAppID},
@@ -264,6 +267,7 @@ func (s *Sim) showIdentity(w http.ResponseWriter, r *http.Request) {
 		{Label: "平台公钥", Name: "platform_public_key", Value: id.PlatformPublicKey},
 		{Label: "验签方式", Name: "key_mode", Value: id.KeyMode},
 	}
+	rows = slices.DeleteFunc(rows, func(row console.IdentityRow) bool { return row.Value == "" && strings.HasPrefix(row.Name, "tls_") })
 	for i := range rows {
 		if rows[i].Hidden {
 			rows[i].Value = ""

@@ -12,7 +12,7 @@ var formType = []string{"Content-Type", "application/x-www-form-urlencoded"}
 // Every page can be drawn, empty and full.
 func TestConsolePages(t *testing.T) {
 	w := newWorld(t, Options{AppURL: "http://localhost:8080"})
-	pages := []string{"/_sim/", "/_sim/transactions", "/_sim/scan", "/_sim/users", "/_sim/clock", "/_sim/faults", "/_sim/identity"}
+	pages := []string{"/_sim/", "/_sim/transactions", "/_sim/scan", "/_sim/users", "/_sim/clock", "/_sim/faults", "/_sim/identity", "/_sim/doctor", "/_sim/account", "/_sim/messages"}
 	check := func() {
 		t.Helper()
 		for _, page := range pages {

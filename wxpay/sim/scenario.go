@@ -240,7 +240,11 @@ func (s *Sim) learnOrders() {
 
 func (s *Sim) useAmountTable() []scenarioJSON {
 	s.learnOrders()
+	have := s.scenarios.list()
 	for _, row := range amountTable {
+		if slices.ContainsFunc(have, func(r scenarioJSON) bool { return r.Match == scenarioMatch{AmountEnds: row.ends} && r.Then == row.then }) {
+			continue
+		}
 		s.scenarios.add(scenarioJSON{Match: scenarioMatch{AmountEnds: row.ends}, Then: row.then, Times: row.times})
 	}
 	return s.scenarios.list()

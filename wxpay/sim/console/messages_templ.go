@@ -337,7 +337,7 @@ func serverForm(v MessagesView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<button class=\"btn wide\">验证并启用</button><p class=\"s\">保存时先 GET 一次：店要用 token 验过签名，只答 echostr。</p></form></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<button class=\"btn wide gap\">验证并启用</button><p class=\"s\">保存时先 GET 一次：店要用 token 验过签名，只答 echostr。</p></form></section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
