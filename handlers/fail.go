@@ -25,6 +25,10 @@ var (
 	errOverload  = errors.New("too many requests in work")
 	errLinkUsed  = errors.New("claim link used, expired or made up")
 	errNotHere   = errors.New("only inside WeChat")
+	errNotSold   = errors.New("goods that are not sold here")
+	errNoToken   = errors.New("no token, or one that ended")
+	errNoAnswer  = errors.New("WeChat did not say who this is")
+	errNotWeChat = errors.New("not signed by WeChat")
 )
 
 // tooFast is a refusal by a rate limit.
@@ -58,6 +62,10 @@ var verdicts = []struct {
 	{errTooLarge, verdict{http.StatusRequestEntityTooLarge, views.BadForm}},
 	{errCutShort, verdict{http.StatusRequestTimeout, views.BadForm}},
 	{errCrossSite, verdict{http.StatusForbidden, views.BadForm}},
+	{errNotSold, verdict{http.StatusNotFound, views.NoPage}},
+	{errNoToken, verdict{http.StatusUnauthorized, views.NoSignIn}},
+	{errNotWeChat, verdict{http.StatusForbidden, views.BadForm}},
+	{errNoAnswer, verdict{http.StatusServiceUnavailable, views.Broken}},
 	{errNotAllowed, verdict{http.StatusForbidden, views.BadForm}},
 	{errBusyHashing, verdict{http.StatusServiceUnavailable, views.Broken}},
 	{errOverload, verdict{http.StatusServiceUnavailable, views.Broken}},
@@ -90,6 +98,12 @@ func judge(err error) verdict {
 	if _, ok := errors.AsType[*models.InputError](err); ok {
 		return verdict{http.StatusBadRequest, views.BadForm}
 	}
+	if _, ok := errors.AsType[*models.PriceError](err); ok {
+		return verdict{http.StatusConflict, views.TotalChanged}
+	}
+	if _, ok := errors.AsType[*addressError](err); ok {
+		return verdict{http.StatusUnprocessableEntity, views.BadForm}
+	}
 	if _, ok := errors.AsType[*models.StockError](err); ok {
 		return verdict{http.StatusConflict, views.TooLate}
 	}
@@ -102,8 +116,12 @@ func judge(err error) verdict {
 // fail shows an error to a person: what happened and what to do, a reference
 // when it is our fault, and nothing of the inside. The cause goes to the log.
 func (s *Server) fail(c *gin.Context, err error) {
-	if isAdmin(c.Request.URL.Path) {
+	switch path := c.Request.URL.Path; {
+	case isAdmin(path):
 		s.failStaff(c, err)
+		return
+	case isAPI(path):
+		s.failAPI(c, err)
 		return
 	}
 	v := s.note(c, err)
@@ -132,6 +150,10 @@ func (s *Server) fail(c *gin.Context, err error) {
 
 // failJSON tells a program.
 func (s *Server) failJSON(c *gin.Context, err error) {
+	if isAPI(c.Request.URL.Path) {
+		s.failAPI(c, err)
+		return
+	}
 	v := s.note(c, err)
 	if c.Writer.Written() {
 		return
@@ -169,7 +191,7 @@ func (s *Server) note(c *gin.Context, err error) verdict {
 
 // aboutOrders reports the routes on which "not found" means an order.
 func aboutOrders(route string) bool {
-	return strings.HasPrefix(route, "/orders") || strings.HasPrefix(route, "/pay")
+	return strings.HasPrefix(route, "/orders") || strings.HasPrefix(route, "/pay") || isAPI(route) && strings.Contains(route, "/:no")
 }
 
 // Keys of what a request carries through gin.

@@ -123,11 +123,11 @@ func (s *Server) logRequest(c *gin.Context, took time.Duration) {
 	s.Log.Log(c.Request.Context(), level, "request answered", args...)
 }
 
-// sameOrigin refuses what another site makes a browser send. Only the
-// notifications are exempt: WeChat is no browser and proves itself by
-// signature.
+// sameOrigin refuses what another site makes a browser send. WeChat is no
+// browser and proves itself by signature; the programs of the API prove
+// themselves by a token that no browser adds on its own.
 func (s *Server) sameOrigin(c *gin.Context) {
-	if isNotify(c.FullPath()) {
+	if route := c.FullPath(); isNotify(route) || isAPI(route) || route == "/wechat" {
 		return
 	}
 	if err := s.csrf.Check(c.Request); err != nil {
@@ -174,7 +174,13 @@ func (s *Server) refuse(c *gin.Context, err error) {
 // isNotify names the routes that WeChat calls.
 func isNotify(route string) bool { return strings.HasPrefix(route, "/notify/") }
 
-func (s *Server) noRoute(*gin.Context) error { return errNoPage }
+// noRoute knows one more family of addresses: WeChat looks for them at the root.
+func (s *Server) noRoute(c *gin.Context) error {
+	if name, ok := verifyFile(c.Request.URL.Path); ok && c.Request.Method == http.MethodGet {
+		return s.serveVerify(c, name)
+	}
+	return errNoPage
+}
 
 // noMethod: gin has set Allow.
 func (s *Server) noMethod(*gin.Context) error { return errMethod }

@@ -26,6 +26,8 @@ type Deps struct {
 	Store    *models.Store
 	Checkout *checkout.Service
 	MP       *wxpay.MP
+	Mini     *wxpay.MP             // the mini program; nil: there is none, and no /api/mini
+	Account  *wxpay.MPServer       // messages of the official account; nil: no /wechat
 	Log      *slog.Logger          // nil: nothing is logged
 	Now      func() time.Time      // nil: time.Now
 	Metrics  prometheus.Registerer // nil: counted, but not shown
@@ -34,12 +36,17 @@ type Deps struct {
 
 // Config is what the doors need to know of the shop.
 type Config struct {
-	AppID   string // of the official account whose openids sign people in
-	Site    Site
-	Session Session
-	Limits  Limits
-	Orders  Orders
-	Admin   Admin
+	AppID     string // of the official account whose openids sign people in
+	MiniAppID string // of the mini program
+	// AppServerKey is what the server of an app proves itself by; "": no /api/app.
+	AppServerKey string
+	// VerifyFiles is the folder of the MP_verify_….txt files; "": none.
+	VerifyFiles string
+	Site        Site
+	Session     Session
+	Limits      Limits
+	Orders      Orders
+	Admin       Admin
 	// SimBanner, when not empty, says that the money here is play money.
 	SimBanner string
 	// Dev shows the gallery of all views; refused on a public https address.
@@ -103,8 +110,9 @@ type Server struct {
 	staff    *sessionStore // cookies of the merchant's people
 	desk     *desk         // their door
 
-	pages, searches, orders, pays, polls, trips *limiter
+	pages, searches, orders, pays, polls, trips, logins *limiter
 
+	heard    *heard        // messages of the official account
 	admitted *admitted     // form tokens that passed the limit
 	work     chan struct{} // requests in work
 	notifies chan struct{} // notifications in work: shoppers cannot starve them
@@ -139,6 +147,7 @@ func New(d Deps) (*Server, error) {
 		shoppers: newSessions(d, "shop", http.SameSiteLaxMode, https),
 		staff:    newSessions(d, "admin", http.SameSiteStrictMode, https),
 		desk:     newDesk(d, https),
+		heard:    newHeard(),
 		admitted: newAdmitted(),
 		work:     make(chan struct{}, 256),
 		notifies: make(chan struct{}, 32),
@@ -162,6 +171,7 @@ func (s *Server) limit() {
 		s.searches = newLimiter(5, 20, s.Now)
 		s.polls = newLimiter(2, 10, s.Now)
 		s.trips = newLimiter(10./60, 10, s.Now)
+		s.logins = newLimiter(5, 20, s.Now) // per address: a mobile carrier has few
 	}
 	s.orders = newLimiter(float64(l.OrdersPerMinute)/60, int(max(1, l.OrdersPerMinute/2)), s.Now)
 	if l.OrdersPerMinute > 0 {
@@ -243,6 +253,9 @@ func (s *Server) Routes() http.Handler {
 
 	r.POST("/notify/v2/pay", s.notify(wxpay.V2, s.Checkout.Notify))
 	r.POST("/notify/v2/refund", s.notify(wxpay.V2, s.Checkout.RefundNotify))
+	get("/wechat", s.verifyAccount)
+	post("/wechat", s.takeMessage)
+	s.apiRoutes(r)
 	s.adminRoutes(r)
 	if s.Config.Dev {
 		get("/dev/gallery", s.showGallery)

@@ -23,10 +23,6 @@ type progress struct {
 // orderStatus is the poll of the pages that wait. Checkout may ask WeChat,
 // within its limits; nothing that the page says decides anything.
 func (s *Server) orderStatus(c *gin.Context) error {
-	f, err := query(c, "n")
-	if err != nil {
-		return err
-	}
 	no := c.Param("no")
 	v, err := s.visit(c)
 	if err != nil {
@@ -35,10 +31,19 @@ func (s *Server) orderStatus(c *gin.Context) error {
 	if v.UserID == 0 || !isOrderNo(no) {
 		return models.ErrNotFound
 	}
-	if wait, ok := s.polls.allow(formatID(v.UserID)); !ok {
+	return s.sendStatus(c, v.UserID, no)
+}
+
+// sendStatus answers a poll of a user, whoever asks for them.
+func (s *Server) sendStatus(c *gin.Context, user int64, no string) error {
+	f, err := query(c, "n")
+	if err != nil {
+		return err
+	}
+	if wait, ok := s.polls.allow(formatID(user)); !ok {
 		return tooFast{wait}
 	}
-	st, err := s.Checkout.Status(c.Request.Context(), v.UserID, no)
+	st, err := s.Checkout.Status(c.Request.Context(), user, no)
 	if err != nil {
 		return err
 	}

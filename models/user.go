@@ -29,6 +29,15 @@ func (s *Store) User(ctx context.Context, id int64) (*User, error) {
 	return u, nil
 }
 
+// UserOf is the user of an identity who signed in before. ErrNotFound: never.
+func (s *Store) UserOf(ctx context.Context, appID, openID string) (*User, error) {
+	u, err := scanUser(s.row(ctx, `SELECT id, app_id, open_id, created_at FROM users WHERE app_id = ? AND open_id = ?`, appID, openID))
+	if err != nil {
+		return nil, fmt.Errorf("user of an identity: %w", toldRead(ctx, err))
+	}
+	return u, nil
+}
+
 func scanUser(r scanner) (*User, error) {
 	var u User
 	if err := r.Scan(&u.ID, &u.AppID, &u.OpenID, &u.CreatedAt); err != nil {
