@@ -107,10 +107,12 @@ func useSimulator(cfg *Config, id sim.Identity, gateway string) error {
 	}
 	take("wechat.app_id", &cfg.WeChat.AppID, id.AppID)
 	take("wechat.app_secret", &cfg.WeChat.AppSecret, id.AppSecret)
+	take("wechat.mini.app_id", &cfg.WeChat.Mini.AppID, id.MiniAppID)
+	take("wechat.mini.app_secret", &cfg.WeChat.Mini.AppSecret, id.MiniAppSecret)
 	take("pay.mch_id", &cfg.Pay.MchID, id.MchID)
 	take("pay.api_key", &cfg.Pay.APIKey, id.APIKey)
 	for key, value := range map[string]string{
-		"pay.api_v3_key": cfg.Pay.APIv3Key, "pay.private_key_file": cfg.Pay.PrivateKeyFile, "wechat.mini.app_secret": cfg.WeChat.Mini.AppSecret,
+		"pay.api_v3_key": cfg.Pay.APIv3Key, "pay.private_key_file": cfg.Pay.PrivateKeyFile,
 	} {
 		if value != "" {
 			ps.addf("the simulator is on, but %s is filled in: empty it, or set simulator.enabled: false to use your account", key)
@@ -180,14 +182,18 @@ func (s *Shop) wirePages(p parts) error {
 	if err != nil {
 		return err
 	}
+	mini, server, err := c.doors(p)
+	if err != nil {
+		return err
+	}
 	keys, err := sessionKeys(c.Session.KeysFile)
 	if err != nil {
 		return err
 	}
 	d := handlers.Deps{
-		Store: s.Store, Checkout: s.Checkout, MP: account, Log: p.Log, Now: p.Now, Metrics: s.Metrics,
+		Store: s.Store, Checkout: s.Checkout, MP: account, Mini: mini, Account: server, Log: p.Log, Now: p.Now, Metrics: s.Metrics,
 		Config: handlers.Config{
-			AppID:   c.WeChat.AppID,
+			AppID: c.WeChat.AppID, MiniAppID: c.WeChat.Mini.AppID, AppServerKey: c.Pay.AppServerKey, VerifyFiles: c.WeChat.VerifyFiles,
 			Site:    handlers.Site{Name: c.Site.Name, BaseURL: c.Site.BaseURL, TrustedProxies: c.Site.TrustedProxies, Insecure: c.insecure},
 			Session: handlers.Session{Keys: keys, Idle: c.Session.Idle},
 			Limits:  handlers.Limits{OrdersPerMinute: c.Limits.OrdersPerMinute, PagesPerSecond: c.Limits.PagesPerSecond, Body: int64(c.Limits.Body)},
@@ -205,6 +211,26 @@ func (s *Shop) wirePages(p parts) error {
 	}
 	s.Handler = site.Routes()
 	return nil
+}
+
+// doors are the ways in that a shop may have beside its pages: a mini program,
+// and the messages of its official account. What is not configured is nil.
+func (c Config) doors(p parts) (mini *wxpay.MP, server *wxpay.MPServer, err error) {
+	w := c.WeChat
+	if w.Mini.AppID != "" {
+		mini, err = wxpay.NewMP(wxpay.MPConfig{
+			AppID: w.Mini.AppID, AppSecret: w.Mini.AppSecret, APIBase: w.APIBase, Transport: p.Transport, Timeout: c.Pay.Timeout, Now: p.Now,
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("wechat.mini: %w", err)
+		}
+	}
+	if w.Token != "" {
+		server, err = wxpay.NewMPServer(wxpay.MPServerConfig{
+			AppID: w.AppID, Token: w.Token, EncodingAESKey: w.EncodingAESKey, Now: p.Now,
+		})
+	}
+	return mini, server, err
 }
 
 // simBanner stands on every page of a shop with the simulator.
