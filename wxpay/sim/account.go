@@ -84,6 +84,17 @@ func (s *Sim) accountLocked() accountJSON {
 	return *s.ledger.account
 }
 
+// enforced are the settings when they are enforced, else nil. They are never
+// changed in place.
+func (s *Sim) enforced() *accountJSON {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.ledger.account; a != nil && a.Enforce {
+		return a
+	}
+	return nil
+}
+
 // setAccount checks and keeps new settings. Values that WeChat's consoles
 // would take, but that are no use, are taken too: they can be got wrong here.
 func (s *Sim) setAccount(a accountJSON) error {
@@ -151,8 +162,8 @@ func (s *Sim) apiSetAccount(r *http.Request) (any, error) {
 
 // mayCall checks binding and products of a v2 call.
 func (s *Sim) mayCall(q v2Request) error {
-	a := s.account()
-	if !a.Enforce || q.sandbox {
+	a := s.enforced()
+	if a == nil || q.sandbox {
 		return nil
 	}
 	product, no := productOf(q)
@@ -165,8 +176,8 @@ func (s *Sim) mayCall(q v2Request) error {
 
 // bound reports whether an appid is bound to the merchant.
 func (s *Sim) bound(appID string) error {
-	a := s.account()
-	if !a.Enforce || slices.Contains(a.BoundAppIDs, appID) {
+	a := s.enforced()
+	if a == nil || slices.Contains(a.BoundAppIDs, appID) {
 		return nil
 	}
 	return &accountMistake{failMismatch, "商户平台 → 产品中心 → AppID 账号管理 → 关联 " + appID + "，再到公众平台确认。The appid is not bound to the merchant number; here: bound_app_ids of /_sim/account."}
@@ -188,8 +199,8 @@ func productOf(q v2Request) (string, businessFail) {
 // ipAllowed checks who asks for the account's token (official accounts,
 // "全局返回码", 40164). Loopback is one address, whatever its spelling.
 func (s *Sim) ipAllowed(r *http.Request) (mpError, string) {
-	a := s.account()
-	if !a.Enforce {
+	a := s.enforced()
+	if a == nil {
 		return mpError{}, ""
 	}
 	ip := callerIP(r)

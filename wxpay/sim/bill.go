@@ -75,6 +75,10 @@ func (s *Sim) refusal(q v2Request, err error, text string) verdict {
 	if errors.Is(err, failSign) {
 		v.diagnosis = s.diagnose(requestMessage(q.doc, q.in, q.alg, q.key))
 	}
+	var mistaken *accountMistake
+	if errors.As(err, &mistaken) {
+		v.advice = mistaken.advice
+	}
 	return v
 }
 

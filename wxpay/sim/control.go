@@ -70,10 +70,6 @@ func (s *Sim) api(h func(r *http.Request) (any, error)) http.Handler {
 	})
 }
 
-func later(sentence string) func(*http.Request) (any, error) {
-	return func(*http.Request) (any, error) { return nil, notYet("%s", sentence) }
-}
-
 // readBody reads a JSON object with known fields only; an empty body is {}.
 func readBody(r *http.Request, into any) error {
 	dec := json.NewDecoder(r.Body)

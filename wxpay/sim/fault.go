@@ -132,6 +132,9 @@ func (f *faults) fires(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked[name]++
+	if f.rates[name] == 0 && f.next[name] == 0 {
+		return false
+	}
 	hit := chance(f.seed, name, f.asked[name]).Float64() < f.rates[name]
 	if f.next[name] > 0 {
 		hit = true
@@ -143,13 +146,6 @@ func (f *faults) fires(name string) bool {
 		f.fired[name]++
 	}
 	return hit
-}
-
-// armed reports whether a fault may strike at all, without asking for it.
-func (f *faults) armed(name string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.rates[name] > 0 || f.next[name] > 0
 }
 
 // count notes a strike that a scenario asked for.

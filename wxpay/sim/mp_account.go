@@ -279,6 +279,7 @@ func (s *Sim) sendTemplate(r *http.Request) (any, mpError) {
 		return nil, mpError{-1, "system error"}
 	}
 	s.timelineTemplate(u, in.TemplateID, in.URL, lines)
+	s.templateArrived(r.Context(), in.ToUser, id)
 	return struct {
 		Code int    `json:"errcode"`
 		Msg  string `json:"errmsg"`

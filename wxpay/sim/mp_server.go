@@ -345,6 +345,25 @@ func readReplyXML(text string) (map[string]string, error) {
 
 var nestedForm = regexp.MustCompile(`<MsgType>(?:<!\[CDATA\[)?(image|voice|video|music|news|transfer_customer_service)(?:\]\]>)?</MsgType>`)
 
+// templateArrived tells the shop's endpoint, soon, that a template message
+// reached its reader (TEMPLATESENDJOBFINISH).
+func (s *Sim) templateArrived(ctx context.Context, openID string, id int64) {
+	v := s.messageServer()
+	if v.URL == "" {
+		return
+	}
+	doc := writeXML([]field{
+		{"ToUserName", originalID}, {"FromUserName", openID}, {"CreateTime", strconv.FormatInt(s.opts.Now().Unix(), 10)},
+		{"MsgType", "event"}, {"Event", "TEMPLATESENDJOBFINISH"}, {"MsgID", strconv.FormatInt(id, 10)}, {"Status", "success"},
+	}, func(f field) bool { return f.name == "CreateTime" || f.name == "MsgID" })
+	ctx = context.WithoutCancel(ctx)
+	s.background.Go(func() {
+		if _, err := s.tellShop(ctx, v, openID, "TEMPLATESENDJOBFINISH", doc); err != nil {
+			s.log.Error("template result not sent", "err", err)
+		}
+	})
+}
+
 func (s *Sim) apiPush(r *http.Request) (any, error) {
 	var in pushJSON
 	if err := readBody(r, &in); err != nil {

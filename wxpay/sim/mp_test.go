@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -297,6 +298,11 @@ func TestMessages(t *testing.T) {
 			}
 			if got := w.cgi("POST", "/cgi-bin/message/template/send", `{"touser":"`+w.openID(1)+`","template_id":"T"}`); got["errcode"] != 43004.0 {
 				t.Errorf("who left is sent a message: %v", got)
+			}
+			sent := w.cgi("POST", "/cgi-bin/message/template/send", `{"touser":"`+w.openID(2)+`","template_id":"T"}`)
+			w.sim.background.Wait()
+			if last := shop.got[len(shop.got)-1]; last["Event"] != "TEMPLATESENDJOBFINISH" || last["Status"] != "success" || last["MsgID"] != fmt.Sprintf("%.0f", sent["msgid"]) || last["FromUserName"] != w.openID(2) {
+				t.Errorf("told of the template message: %v, sent %v", last, sent)
 			}
 		})
 	}

@@ -54,8 +54,9 @@ type Sim struct {
 	oauth   *oauth
 	guard   *guard
 
-	scenarios *scenarios
-	held      []string // notifications that wait to be overtaken; s.mu guards it
+	scenarios  *scenarios
+	background sync.WaitGroup // messages to the shop that nobody waits for
+	held       []string       // notifications that wait to be overtaken; s.mu guards it
 
 	mu     sync.Mutex // guards ledger, sheets and the order of the journal
 	ledger *ledger
@@ -174,6 +175,7 @@ func (s *Sim) Run(ctx context.Context) error {
 // Stop Run first.
 func (s *Sim) Close() error {
 	s.endStreams()
+	s.background.Wait()
 	for _, transport := range []http.RoundTripper{s.guard.next, s.toShop} {
 		if t, ok := transport.(*http.Transport); ok {
 			t.CloseIdleConnections()
