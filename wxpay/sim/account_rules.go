@@ -116,7 +116,7 @@ func addressFlaw(text string) string {
 
 // pageRegistered checks the page that opens the pay sheet.
 func (s *Sim) pageRegistered(a accountJSON, page string) error {
-	if !a.Enforce || page == "" {
+	if !a.Enforce {
 		return nil
 	}
 	for _, d := range a.PayDirectories {

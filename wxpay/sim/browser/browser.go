@@ -48,6 +48,9 @@ type WeChat interface {
 	// or "notenough". nil after "success" means that the money moved. An error
 	// that is a [*Refusal] reaches the page: it says the result to the letter.
 	Act(ctx context.Context, a Act) error
+	// Verify checks the signature of wx.config (preVerifyJSAPI). A [*Refusal]
+	// carries WeChat's words in Message, such as "invalid signature".
+	Verify(ctx context.Context, c ConfigRequest) error
 }
 
 // User is one simulated person.
@@ -67,6 +70,16 @@ type PayRequest struct {
 	Package   string
 	SignType  string
 	PaySign   string
+}
+
+// ConfigRequest is a wx.config, as the JS-SDK hands it to the bridge.
+type ConfigRequest struct {
+	PageURL   string // location.href, mapped to the shop's origin
+	SeenURL   string // the same as the page's script sees it
+	AppID     string
+	Timestamp string
+	NonceStr  string
+	Signature string
 }
 
 // Sheet is what the pay sheet shows.

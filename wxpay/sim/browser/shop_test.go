@@ -109,6 +109,13 @@ func (f *fakeWeChat) Act(_ context.Context, a Act) error {
 	return nil
 }
 
+func (*fakeWeChat) Verify(_ context.Context, c ConfigRequest) error {
+	if c.PageURL != "http://localhost:8080/pay/1" || c.SeenURL != "http://127.0.0.1:8082/pay/1" || c.Signature != "good" || c.Timestamp != "5" || c.NonceStr != "n" || c.AppID != "wx1" {
+		return &Refusal{Message: "invalid signature", Desc: "why"}
+	}
+	return nil
+}
+
 // stage is a shop with a face in front of it.
 type stage struct {
 	shop   *foreignShop

@@ -27,6 +27,7 @@ func (f *face) endpoints() http.Handler {
 	post(ownPath+"me", f.changeMe)
 	post(ownPath+"prepare", f.prepare)
 	post(ownPath+"act", f.act)
+	post(ownPath+"verify", f.verify)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -178,6 +179,28 @@ func (f *face) prepare(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]any{"sheet": sheet})
+}
+
+// verify answers preVerifyJSAPI, to which the JS-SDK turns wx.config.
+func (f *face) verify(w http.ResponseWriter, r *http.Request) {
+	var in struct{ URL, AppID, Timestamp, NonceStr, Signature string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		reply(w, http.StatusOK, result{Message: "preVerifyJSAPI:invalid signature"})
+		return
+	}
+	v := &visit{face: f, client: clientOrigin(r)}
+	err := f.wechat.Verify(r.Context(), ConfigRequest{
+		PageURL: v.inbound(in.URL), SeenURL: in.URL, AppID: in.AppID, Timestamp: in.Timestamp, NonceStr: in.NonceStr, Signature: in.Signature,
+	})
+	no, refused := errors.AsType[*Refusal](err)
+	switch {
+	case refused:
+		reply(w, http.StatusOK, result{"preVerifyJSAPI:" + no.Message, no.Desc})
+	case err != nil:
+		f.broken(w, "wx.config not checked", err)
+	default:
+		reply(w, http.StatusOK, result{Message: "preVerifyJSAPI:ok"})
+	}
 }
 
 // outcomes are what a user can do on the sheet, and what the page hears.

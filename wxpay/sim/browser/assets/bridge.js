@@ -20,8 +20,17 @@ function getBrandWCPayRequest(params, done) {
     () => finish(fail('没有连上模拟器')))
 }
 
+// wx.config of the JS-SDK ends here.
+function preVerifyJSAPI(params, done) {
+  ask('verify', {
+    url: location.href, appId: params.verifyAppId || params.appId, timestamp: String(params.verifyTimestamp),
+    nonceStr: params.verifyNonceStr, signature: params.verifySignature,
+  }).then(done, () => done({ err_msg: 'preVerifyJSAPI:fail' }))
+}
+
 const api = {
   getBrandWCPayRequest,
+  preVerifyJSAPI,
   getNetworkType: (params, done) => done({ err_msg: 'network_type:wifi' }),
   checkJsApi: (params, done) => {
     const known = {}
