@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	pageTime  = 1200 * time.Millisecond // of one run
+	pageTime  = time.Second // of one run
 	pageLines = 32
 	// More different carts than the shop keeps pages, so that none is found.
 	manyCarts = 700
@@ -140,7 +140,7 @@ func (b *bench) weightRow() {
 	}
 	o, p, err := b.shop.order(s, u)
 	if err == nil {
-		err = s.MarkPrepaid(b.t.Context(), p.ID, "wx00000000000000000000000000000000be", time.Now().Add(2*time.Hour), nil)
+		err = s.MarkPrepaid(b.t.Context(), p.ID, models.Prepay{ID: "wx00000000000000000000000000000000be", Until: time.Now().Add(2 * time.Hour)}, nil)
 	}
 	if err == nil {
 		err = s.AddToCart(b.t.Context(), u.ID, b.shop.skus[0].ID, 2)

@@ -147,7 +147,7 @@ func (b *bench) notifications(s *models.Store, r *running, from, n int) [][]byte
 		if err != nil {
 			return err
 		}
-		err = s.MarkPrepaid(context.Background(), p.ID, "wx00000000000000000000000000000000be", time.Now().Add(2*time.Hour), nil)
+		err = s.MarkPrepaid(context.Background(), p.ID, models.Prepay{ID: "wx00000000000000000000000000000000be", Until: time.Now().Add(2 * time.Hour)}, nil)
 		requests[i] = notification(r.host, "/notify/v2/pay", benchAccount.paid(int64(from+i), p.OutTradeNo, *u.OpenID, int64(o.Total)))
 		return err
 	})
