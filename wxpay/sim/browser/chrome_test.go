@@ -165,6 +165,7 @@ func TestChromeRefuses(t *testing.T) {
 		{"nothing at all", "pay({})", "get_brand_wcpay_request:fail 调用支付JSAPI缺少参数：appId"},
 		{"wrong signature", "pay({...params, paySign: 'XX'})", "get_brand_wcpay_request:fail 支付验证签名失败"},
 		{"unknown api", "WeixinJSBridge.invoke('scanMoon', {}, r => answers.push(r))", "system:function_not_exist "},
+		{"wx.config", "WeixinJSBridge.invoke('preVerifyJSAPI', {verifyAppId: 'wx1', verifyTimestamp: '5', verifyNonceStr: 'n', verifySignature: 'bad'}, r => answers.push(r))", "preVerifyJSAPI:invalid signature why"},
 		{"inherited name", "WeixinJSBridge.invoke('toString', {}, r => answers.push(r))", "system:function_not_exist "},
 		{"network", "WeixinJSBridge.invoke('getNetworkType', r => answers.push(r))", "network_type:wifi "},
 	} {
