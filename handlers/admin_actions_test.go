@@ -43,7 +43,7 @@ func TestAdminAskWeChat(t *testing.T) {
 	}
 
 	guest := w.outside().buy("LJ-50g")
-	if got := ask(guest); !strings.Contains(got, "还没有发起过付款") {
+	if got := ask(guest); !strings.Contains(got, "微信说还没付") {
 		t.Errorf("asking about a guest's order:\n%s", got)
 	}
 }

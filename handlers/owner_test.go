@@ -21,6 +21,9 @@ var orderRoutes = []struct{ method, path string }{
 	{"GET", "/pay/{no}"},
 	{"GET", "/pay/{no}?open=1"},
 	{"GET", "/pay/{no}/qr.svg"},
+	{"GET", "/pay/{no}/code.svg"},
+	{"GET", "/pay/{no}/back"},
+	{"POST", "/pay/{no}/back"},
 	{"POST", "/pay/{no}"},
 }
 
@@ -83,7 +86,7 @@ func TestClaimOnce(t *testing.T) {
 	w := newWorld(t)
 	guest := w.outside()
 	no := guest.buy("LJ-50g")
-	link := "/c/" + between(guest.visit("/pay/"+no+"?open=1").body, shopURL+"/c/", "<")
+	link := "/c/" + guest.claimLink(no)
 	users := []*client{w.inside("1").signIn(), w.inside("2").signIn(), w.inside("3").signIn()}
 	done := make(chan int, len(users))
 	for _, u := range users {
@@ -116,7 +119,7 @@ func TestReadingChangesNothing(t *testing.T) {
 	guest := w.outside()
 	no := guest.buy("LJ-100g")
 	guest.add("JS", "1")
-	link := between(guest.visit("/pay/"+no+"?open=1").body, shopURL+"/c/", "<")
+	link := guest.claimLink(no)
 
 	params := strings.NewReplacer(":slug", "longjing", ":token", link, "*path", "app.css", ":view", "home")
 	for _, who := range []struct {
@@ -212,7 +215,7 @@ func TestPayParametersAreForThePayer(t *testing.T) {
 	c := w.inside("1").signIn()
 	no := c.buy("LJ-50g")
 	c.ua = desktopUA
-	if res := c.visit("/pay/" + no); strings.Contains(res.body, "prepay_id") {
+	if res := c.visit("/pay/" + no); strings.Contains(res.body, "paySign") {
 		t.Errorf("pay parameters outside WeChat")
 	}
 }

@@ -197,7 +197,7 @@ func (s *Server) showPayLink(c *gin.Context, x *payable) error {
 
 // refreshAt makes a browser ask for this page again when what it shows ends.
 func (s *Server) refreshAt(c *gin.Context, end time.Time) {
-	seconds := max(1, int(end.Sub(s.Now())/time.Second)+1)
+	seconds := max(1, int((end.Sub(s.Now())+time.Second-1)/time.Second))
 	c.Writer.Header().Set("Refresh", strconv.Itoa(seconds))
 }
 

@@ -297,15 +297,19 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
-// WeChat on a computer cannot pay: it shows a code for the same person's phone.
+// WeChat on a computer cannot open its window: it shows a code for a phone, or
+// takes the order to the same person's phone.
 func TestDesktopWeChat(t *testing.T) {
 	w := newWorld(t)
 	c := w.inside("1").signIn()
 	c.ua = strings.Replace(wechatUA, "NetType", "WindowsWechat(0x63090a13) NetType", 1)
 	no := c.buy("LJ-50g")
-	res := c.submit("/pay/"+no, url.Values{})
-	if res.StatusCode != 200 || strings.Contains(res.body, "prepay_id") || !strings.Contains(res.body, shopURL+"/pay/"+no) {
+	if res := c.visit("/pay/" + no); res.StatusCode != 200 || strings.Contains(res.body, "prepay_id") || !strings.Contains(res.body, "/pay/"+no+"/code.svg") {
 		t.Errorf("pay page on a computer = %d\n%s", res.StatusCode, res.body)
+	}
+	res := c.submit("/pay/"+no, url.Values{"via": {"wechat"}})
+	if res.StatusCode != 200 || strings.Contains(res.body, "prepay_id") || !strings.Contains(res.body, shopURL+"/pay/"+no) {
+		t.Errorf("way into WeChat on a computer = %d\n%s", res.StatusCode, res.body)
 	}
 	if res := c.do("GET", "/pay/"+no+"/qr.svg", nil); res.StatusCode != 200 {
 		t.Errorf("code = %d", res.StatusCode)

@@ -61,11 +61,7 @@ func TestWalkOutside(t *testing.T) {
 	w := newWorld(t)
 	c := w.outside()
 	no := c.buy("LJ-50g")
-	res := c.visit("/pay/" + no + "?open=1")
-	link := between(res.body, shopURL+"/c/", "<")
-	if res.StatusCode != 200 || !isToken(link) {
-		t.Fatalf("open page = %d, token %q\n%s", res.StatusCode, link, res.body)
-	}
+	link := c.claimLink(no)
 	if res := c.do("GET", "/pay/"+no+"/qr.svg", nil); res.StatusCode != 200 || res.Header.Get("Content-Type") != "image/svg+xml" {
 		t.Errorf("QR code = %d %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
@@ -79,7 +75,7 @@ func TestWalkOutside(t *testing.T) {
 			t.Fatalf("opening the link = %d, owner %d, was %d", res.StatusCode, w.order(no).UserID, before)
 		}
 	}
-	res = phone.submit("/c/"+link, url.Values{})
+	res := phone.submit("/c/"+link, url.Values{})
 	if res.StatusCode != 200 || w.order(no).UserID == before {
 		t.Fatalf("taking over = %d, owner still %d\n%s", res.StatusCode, w.order(no).UserID, res.body)
 	}
@@ -101,7 +97,7 @@ func TestClaimExpires(t *testing.T) {
 	w.clock = func() time.Time { return start }
 	c := w.outside()
 	no := c.buy("LJ-50g")
-	first := between(c.visit("/pay/"+no+"?open=1").body, shopURL+"/c/", "<")
+	first := c.claimLink(no)
 	w.clock = func() time.Time { return start.Add(31 * time.Minute) }
 	if res := w.inside("1").visit("/c/" + first); res.StatusCode != http.StatusNotFound {
 		t.Errorf("expired link = %d", res.StatusCode)

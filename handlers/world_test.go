@@ -30,9 +30,11 @@ import (
 const (
 	shopURL = "http://localhost:8080"
 	// canaries stand for secrets; none may ever be seen outside (P19, P20).
-	canaryKey = "canary-session-key-0123456789abcdef"
-	wechatUA  = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.49(0x18003137) NetType/WIFI Language/zh_CN"
-	desktopUA = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36"
+	accountToken = "demoToken2026"
+	canaryKey    = "canary-session-key-0123456789abcdef"
+	wechatUA     = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.49(0x18003137) NetType/WIFI Language/zh_CN"
+	phoneUA      = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+	desktopUA    = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36"
 )
 
 // wires answers requests by host, without sockets.
@@ -86,7 +88,8 @@ type world struct {
 	log   *safeBuffer
 	// gateway, when set, is asked first; it answers and says so, or does not.
 	gateway   func(w http.ResponseWriter, r *http.Request) bool
-	exchanges int // codes that were tried at WeChat
+	aesKey    string // of the messages of the official account; "" is plain
+	exchanges int    // codes that were tried at WeChat
 	mu        sync.Mutex
 	clock     func() time.Time
 }
@@ -169,12 +172,23 @@ func (w *world) open(c Config, log *slog.Logger) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	mini, err := wxpay.NewMP(wxpay.MPConfig{
+		AppID: id.MiniAppID, AppSecret: id.MiniAppSecret, APIBase: "http://gateway", Transport: w.net, Timeout: 5 * time.Second,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c.MiniAppID = id.MiniAppID
+	account, err := wxpay.NewMPServer(wxpay.MPServerConfig{AppID: id.AppID, Token: accountToken, EncodingAESKey: w.aesKey})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	service := checkout.New(checkout.Config{
 		API: wxpay.V2, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: c.Site.BaseURL,
 		ShopName: "云间茶铺", Expire: 30 * time.Minute, ChaseAfter: time.Minute, ConfirmAfter: 240 * time.Hour,
 		DeliveryFee: 800, FreeFrom: 9900,
 	}, checkout.Options{Store: w.store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}, Log: log, Now: w.now})
-	w.srv, err = New(Deps{Store: w.store, Checkout: service, MP: mp, Log: log, Now: w.now, Config: c})
+	w.srv, err = New(Deps{Store: w.store, Checkout: service, MP: mp, Mini: mini, Account: account, Log: log, Now: w.now, Config: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -434,6 +448,18 @@ func (c *client) orderNo(res result) string {
 	return m[1]
 }
 
+// claimLink asks for the link that takes an order into WeChat; it gives the
+// secret part.
+func (c *client) claimLink(no string) string {
+	c.t.Helper()
+	res := c.submit("/pay/"+no, url.Values{"via": {"wechat"}})
+	token := between(res.body, shopURL+"/c/", "<")
+	if res.StatusCode != 200 || !isToken(token) {
+		c.t.Fatalf("asking for a link = %d, token %q\n%s", res.StatusCode, token, res.body)
+	}
+	return token
+}
+
 // order is the row of an order.
 func (w *world) order(no string) *models.Order {
 	w.t.Helper()
@@ -470,6 +496,25 @@ func (w *world) dump() map[string]string {
 		}
 	}
 	return out
+}
+
+// exec changes the database behind everybody's back; it gives the rows.
+func (w *world) exec(q string, args ...any) int64 {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", w.file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	res, err := db.Exec(q, args...)
+	if err != nil {
+		w.t.Fatalf("%s: %v", q, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // texts reads a query with every value as text.
