@@ -210,7 +210,7 @@ func TestUserPaying(t *testing.T) {
 				if b := w.sim.people()[0].Balance; b != want {
 					t.Errorf("wallet %d, want %d", b, want)
 				}
-				if n := len(w.shop.notifications()); n != 0 {
+				if n := len(w.sim.notificationViews(10)); n != 0 {
 					t.Errorf("%d notifications", n)
 				}
 			})

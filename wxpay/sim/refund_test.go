@@ -346,6 +346,9 @@ func TestRefundWithoutURL(t *testing.T) {
 		if n := len(w.shop.notifications()); n != 1 {
 			t.Errorf("%d notifications, want only the payment's", n)
 		}
+		if n := len(w.sim.notificationViews(10)); n != 1 {
+			t.Errorf("%d notifications are known, want only the payment's", n)
+		}
 		if got := w.ok("/pay/refundquery", map[string]string{"out_refund_no": "R1"}, "")["refund_status_0"]; got != "SUCCESS" {
 			t.Errorf("status %s", got)
 		}
