@@ -31,7 +31,7 @@ func (s *Service) Notify(ctx context.Context, v wxpay.Version, h http.Header, bo
 			return fmt.Errorf("%w: %w", errRefused, err)
 		}
 		msg := models.Message{
-			OutTradeNo: t.OutTradeNo, At: models.At(s.now()), Op: "notify", Direction: "in", Request: rawText(t.Raw),
+			OutTradeNo: t.OutTradeNo, At: models.At(s.now()), Op: "notify", Direction: "in", Request: rawText(t.Raw()),
 		}
 		out, err := s.Settle(ctx, t, "notify", []models.Message{msg})
 		if errors.Is(err, wxpay.ErrSignature) {
@@ -131,7 +131,7 @@ func compare(t wxpay.Transaction, p *models.Payment) difference {
 	case t.Total != int64(p.Total):
 		got := strconv.FormatInt(t.Total, 10)
 		if t.Total < 0 {
-			got = t.Raw["total_fee"]
+			got = t.Raw()["total_fee"]
 		}
 		return difference{"amount", got, strconv.FormatInt(int64(p.Total), 10)}
 	case t.Currency != p.Currency:
@@ -153,7 +153,7 @@ func compare(t wxpay.Transaction, p *models.Payment) difference {
 func (s *Service) misfit(ctx context.Context, t wxpay.Transaction, p *models.Payment, d difference, msgs []models.Message) (models.Outcome, error) {
 	m := models.Misfit{
 		TransactionID: t.TransactionID, Reason: d.reason, OutTradeNo: t.OutTradeNo, Got: d.got, Want: d.want,
-		Total: models.Fen(t.Total), Raw: rawText(t.Raw),
+		Total: models.Fen(t.Total), Raw: rawText(t.Raw()),
 	}
 	if p != nil {
 		m.OrderID = p.OrderID

@@ -387,6 +387,5 @@ func (w *world) honest(p *models.Payment) wxpay.Transaction {
 		Version: wxpay.V2, State: wxpay.Success, AppID: p.AppID, MchID: p.MchID, OutTradeNo: p.OutTradeNo,
 		TransactionID: fmt.Sprintf("42000000002026111900000%05d", p.ID), TradeType: wxpay.JSAPI, OpenID: p.OpenID,
 		Total: int64(p.Total), Cash: int64(p.Total), Currency: "CNY", PaidAt: time.Now(), SignType: wxpay.HMACSHA256,
-		Raw: map[string]string{"out_trade_no": p.OutTradeNo},
 	}
 }

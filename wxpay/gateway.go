@@ -105,9 +105,18 @@ type Transaction struct {
 	Currency      string // "CNY" when absent on the wire
 	BankType      string
 	Attach        string
-	PaidAt        time.Time         // UTC, whole seconds
-	SignType      SignType          // v2: the algorithm that verified
-	Raw           map[string]string // redacted: no sign, openid shortened; for people to read
+	PaidAt        time.Time // UTC, whole seconds
+	SignType      SignType  // v2: the algorithm that verified
+	said          func() map[string]string
+}
+
+// Raw is everything that WeChat said, for people to read: without the
+// signature, openids shortened. It is made when it is asked for.
+func (t Transaction) Raw() map[string]string {
+	if t.said == nil {
+		return nil
+	}
+	return t.said()
 }
 
 // BridgeParams are the six strings of getBrandWCPayRequest.

@@ -49,10 +49,10 @@ func TestParseNotify(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		if len(x.Raw) != len(tt.m) || x.Raw["openid"] != "…eS6o" || x.Raw["sign"] != "" || x.Raw["coupon_fee_1"] != "40" {
-			t.Errorf("%s: Raw = %v", tt.name, x.Raw)
+		if len(x.Raw()) != len(tt.m) || x.Raw()["openid"] != "…eS6o" || x.Raw()["sign"] != "" || x.Raw()["coupon_fee_1"] != "40" {
+			t.Errorf("%s: Raw = %v", tt.name, x.Raw())
 		}
-		x.Raw = nil
+		x.said = nil
 		want := Transaction{
 			Version: V2, State: Success, AppID: testApp, MchID: testMch, OutTradeNo: testNo,
 			TransactionID: "4200000001202508061234567890", TradeType: JSAPI, OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
@@ -135,7 +135,7 @@ func TestParseNotifyRefuses(t *testing.T) {
 			if err == nil || !errors.Is(err, tt.is) {
 				t.Errorf("%s: error %v, want %v", tt.name, err, tt.is)
 			}
-			if x.OutTradeNo != "" || x.State != "" || x.Raw != nil {
+			if x.OutTradeNo != "" || x.State != "" || x.Raw() != nil {
 				t.Errorf("%s: refused, and yet it tells %+v", tt.name, x)
 			}
 		}
@@ -152,9 +152,9 @@ func TestParseNotifyTellsWhatWasSaid(t *testing.T) {
 	}{
 		{"total - 1", "total_fee", "887", func(x Transaction) bool { return x.Total == 887 }},
 		{"total x 100", "total_fee", "88800", func(x Transaction) bool { return x.Total == 88800 }},
-		{"negative", "total_fee", "-1", func(x Transaction) bool { return x.Total == -1 && x.Raw["total_fee"] == "-1" }},
+		{"negative", "total_fee", "-1", func(x Transaction) bool { return x.Total == -1 && x.Raw()["total_fee"] == "-1" }},
 		{"minus nothing", "total_fee", "-0", func(x Transaction) bool { return x.Total == -1 }},
-		{"with a point", "total_fee", "1.0", func(x Transaction) bool { return x.Total == -1 && x.Raw["total_fee"] == "1.0" }},
+		{"with a point", "total_fee", "1.0", func(x Transaction) bool { return x.Total == -1 && x.Raw()["total_fee"] == "1.0" }},
 		{"empty", "total_fee", "", func(x Transaction) bool { return x.Total == -1 }},
 		{"plus", "total_fee", "+888", func(x Transaction) bool { return x.Total == -1 }},
 		{"leading zero", "total_fee", "0888", func(x Transaction) bool { return x.Total == -1 }},

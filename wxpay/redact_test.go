@@ -57,7 +57,7 @@ func TestNothingSecretIsTold(t *testing.T) {
 	signs = append(signs, good.get("sign"))
 	c := newTestClient(t, testConfig())
 	x, _ := c.ParseNotify(nil, notifyBody(good))
-	fmt.Fprintln(&told, x.Raw)
+	fmt.Fprintln(&told, x.Raw())
 	_, err := c.ParseNotify(nil, notifyBody(replaced(good, "total_fee", "1")))
 	fmt.Fprintln(&told, err)
 

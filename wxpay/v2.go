@@ -61,6 +61,7 @@ func (c *V2Client) Query(ctx context.Context, r Ref) (Transaction, error) {
 		return Transaction{}, err
 	}
 	t := c.transaction(a, TradeState(a.get("trade_state")))
+	t.said = func() map[string]string { return redactedMap(a) }
 	t.SignType = c.signType(r.SignType)
 	// result_code says that the question was answered; only trade_state says
 	// what happened to the money.

@@ -47,6 +47,7 @@ func (c *V2Client) charge(ctx context.Context, op string, o Order, by ...field) 
 		return Transaction{}, err
 	}
 	t := c.transaction(a, Success)
+	t.said = func() map[string]string { return redactedMap(a) }
 	t.SignType = c.signType(o.SignType)
 	switch {
 	case t.OutTradeNo != o.OutTradeNo:

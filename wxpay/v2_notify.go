@@ -13,7 +13,8 @@ import (
 // amount that is not a number comes back as Total -1, its text in Raw.
 func (c *V2Client) ParseNotify(_ http.Header, body []byte) (Transaction, error) {
 	var usual [48]field // room on the stack for what WeChat sends in practice
-	m, err := decode(string(body), maxNotify, usual[:0])
+	text := string(body)
+	m, err := decode(text, maxNotify, usual[:0])
 	if err != nil {
 		return Transaction{}, fmt.Errorf("%w: %w", ErrBadNotify, err)
 	}
@@ -21,7 +22,20 @@ func (c *V2Client) ParseNotify(_ http.Header, body []byte) (Transaction, error) 
 	if err != nil {
 		return Transaction{}, err
 	}
-	return c.notified(m, t)
+	x, err := c.notified(m, t)
+	if err == nil {
+		x.said = func() map[string]string { return readAgain(text) }
+	}
+	return x, err
+}
+
+// readAgain is a text that decoded before, for people.
+func readAgain(text string) map[string]string {
+	m, err := decode(text, maxNotify, nil)
+	if err != nil {
+		return nil
+	}
+	return redactedMap(m)
 }
 
 // verifyNotify returns the algorithm by which m is signed. A merchant who
@@ -81,7 +95,6 @@ func (c *V2Client) transaction(m message, state TradeState) Transaction {
 		BankType:      m.get("bank_type"),
 		Attach:        m.get("attach"),
 		PaidAt:        parseTime(m.get("time_end")),
-		Raw:           redactedMap(m),
 	}
 	if sub := m.get("sub_appid"); sub != "" && c.cfg.SubMchID != "" {
 		x.AppID, x.OpenID = sub, m.get("sub_openid")

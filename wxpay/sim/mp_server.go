@@ -55,15 +55,20 @@ func (s *Sim) MessageKeys() (token, encodingAESKey string) {
 	return token, strings.NewReplacer("+", "p", "/", "s").Replace(key)[:43]
 }
 
-// messageServer is the setting that holds.
+// messageServer is the setting that holds: until somebody makes one, that of
+// a shop with its endpoint at /wechat.
 func (s *Sim) messageServer() serverJSON {
 	token, key := s.MessageKeys()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ledger.server == nil {
-		return serverJSON{Token: token, Key: key, Mode: modePlain}
+	if s.ledger.server != nil {
+		return *s.ledger.server
 	}
-	return *s.ledger.server
+	v := serverJSON{Token: token, Key: key, Mode: modePlain}
+	if s.opts.AppURL != "" {
+		v.URL = s.opts.AppURL + "/wechat"
+	}
+	return v
 }
 
 // serverView hides what a public demo must not show.
