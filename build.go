@@ -91,6 +91,9 @@ func newSim(cfg *Config, p parts) (*sim.Sim, error) {
 	if err := useSimulator(cfg, id, gateway); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
+	if cfg.WeChat.Token == "" {
+		cfg.WeChat.Token, cfg.WeChat.EncodingAESKey = w.MessageKeys()
+	}
 	return w, nil
 }
 
