@@ -176,6 +176,51 @@ func TestBillDays(t *testing.T) {
 	})
 }
 
+// A refund that was closed before the bill was made moved no money and is not
+// in it; one that is closed later stays as it was seen.
+func TestBillOfClosedRefunds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{})
+		w.paid("closed0001")
+		w.refund("closed0001", "R1", "100")
+		w.decide("closed0001", "R1", "fail", 200)
+		w.api("PUT", "faults", `{"next":{"refund-abnormal":1}}`, 200, nil)
+		w.refund("closed0001", "R2", "200")
+		untilTheNextMorning()
+		w.decide("closed0001", "R2", "fail", 200)
+		got := w.bill("20000101", "REFUND").Body.String()
+		if strings.Contains(got, ",`R1,") || !strings.Contains(got, ",`R2,`2.00,`0.00,`ORIGINAL,`PROCESSING") {
+			t.Errorf("bill:\n%s", got)
+		}
+	})
+}
+
+// In the sandbox no money moves: no bill knows of it.
+func TestBillWithoutSandbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Date(2026, 11, 19, 12, 0, 0, 0, beijing).Sub(time.Now()))
+		w := newWorld(t, Options{})
+		f := w.orderFields("sandbox001", "total_fee", "101")
+		f["sign"] = "-"
+		f = w.signed(f, "")
+		f["sign"] = signFields(f, w.sim.sandboxKey(), "")
+		if got := w.do("POST", "/sandboxnew/pay/unifiedorder", toXML(f)).Body.String(); !strings.Contains(got, "prepay_id") {
+			t.Fatal(got)
+		}
+		if tx := w.sim.transactionViews(1)[0]; tx.State != "SUCCESS" {
+			t.Fatalf("the sandbox's payer did not pay: %s", tx.State)
+		}
+		untilTheNextMorning()
+		if got := w.bill("20261119", "ALL").Body.String(); got != billError("No Bill Exist", "20002") {
+			t.Errorf("bill:\n%s", got)
+		}
+		fund := w.signed(map[string]string{"bill_date": "20261119", "account_type": "Basic"}, "HMAC-SHA256")
+		if got := w.do("POST", "/pay/downloadfundflow", toXML(fund)).Body.String(); !strings.Contains(got, "NO_BILL_EXIST") {
+			t.Errorf("fund flow:\n%s", got)
+		}
+	})
+}
+
 // Differences that are planted stay in that day's bill, at every download, and
 // after a restart.
 func TestPlantedDifferences(t *testing.T) {

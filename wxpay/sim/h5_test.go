@@ -178,3 +178,25 @@ func TestH5Refusals(t *testing.T) {
 		t.Errorf("wallet %d", got)
 	}
 }
+
+// Who opened the page before time_expire may finish after it.
+func TestH5OpenedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{})
+		f := w.orderFields("intime0001", "trade_type", "MWEB", "openid", "-", "scene_info", "{}", "time_expire", time.Now().Add(2*time.Minute).In(beijing).Format(v2Time))
+		u, err := url.Parse(w.ok("/pay/unifiedorder", f, "")["mweb_url"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(110 * time.Second)
+		w.visit("GET", u.RequestURI(), "", nil)
+		time.Sleep(time.Minute)
+		if body := w.visit("GET", u.RequestURI(), "", nil).Body.String(); !strings.Contains(body, "该订单已过期，请重新下单") {
+			t.Errorf("too late to open: %s", body)
+		}
+		w.visit("POST", u.RequestURI(), "op=success&from=http://localhost:8080/", nil)
+		if got := w.state("intime0001"); got != "SUCCESS" {
+			t.Errorf("state %s", got)
+		}
+	})
+}
