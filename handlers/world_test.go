@@ -115,7 +115,13 @@ func (b *safeBuffer) String() string {
 // newWorld opens a shop; change may alter its configuration.
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, net: &wires{}, log: &safeBuffer{}, clock: time.Now}
+	return newWorldWith(t, "", change...)
+}
+
+// newWorldWith also has a key for the messages of the official account.
+func newWorldWith(t testing.TB, aesKey string, change ...func(*Config)) *world {
+	t.Helper()
+	w := &world{t: t, net: &wires{}, log: &safeBuffer{}, clock: time.Now, aesKey: aesKey}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := Config{
 		Site:    Site{Name: "云间茶铺", BaseURL: shopURL},
