@@ -102,3 +102,22 @@ func wantMoney(t *testing.T, w *world) {
 		}
 	}
 }
+
+// After a restart a refund ends by itself, and the shop is told, though
+// nobody asks.
+func TestRefundEndsAfterRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Data: t.TempDir()}
+		w := newWorld(t, o)
+		w.paid("alone00001")
+		w.api("PUT", "faults", `{"next":{"refund-processing":1}}`, 200, nil)
+		w.refund("alone00001", "R1", "100")
+		w = w.reopen(o)
+		defer w.run()()
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if all := w.shop.notifications(); len(all) != 2 {
+			t.Errorf("%d notifications, want those of the payment and of the refund", len(all))
+		}
+	})
+}
