@@ -206,3 +206,31 @@ func TestAccountFlaws(t *testing.T) {
 		}
 	}
 }
+
+// The consent page says how the domain stands, enforced or not; a mini program
+// has no page and needs no directory.
+func TestAccountShownWhereItMatters(t *testing.T) {
+	w := newWorld(t, Options{AppURL: "http://localhost:8080"})
+	consent := func() string {
+		return w.do("GET", authorizeURL("snsapi_userinfo", ""), "", "User-Agent", inWeChat).Body.String()
+	}
+	if page := consent(); !strings.Contains(page, "在网页授权域名里") || strings.Contains(page, "不在网页授权域名里") {
+		t.Error("the right domain")
+	}
+	w.set(`{"oauth_domains":["shop.example"]}`)
+	if page := consent(); !strings.Contains(page, "不在网页授权域名里") {
+		t.Error("the wrong domain")
+	}
+	w.set(`{"enforce":true,"pay_directories":[]}`)
+	mini := w.sim.people()[0].MiniOpenID
+	prepay := w.ok("/pay/unifiedorder", w.orderFields("miniapp001", "appid", w.id.MiniAppID, "openid", mini), "")["prepay_id"]
+	p := w.bridge(prepay, "")
+	p.appID = w.id.MiniAppID
+	p.paySign = signFields(map[string]string{"appId": p.appID, "timeStamp": p.timeStamp, "nonceStr": p.nonceStr, "package": p.pkg, "signType": p.signType}, w.id.APIKey, "")
+	if _, err := w.sim.openSheet(p, "1"); err != nil {
+		t.Errorf("mini program: %v", err)
+	}
+	if _, err := w.sim.openSheet(w.bridge(w.order("webpage001"), ""), "1"); err == nil || !strings.Contains(err.Error(), "当前页面的URL未注册") {
+		t.Errorf("web page: %v", err)
+	}
+}

@@ -166,7 +166,7 @@ func (s *Sim) showConsent(w http.ResponseWriter, r *http.Request, ticket string,
 	}
 	s.page(w, r, http.StatusOK, console.ConsentCSP, console.Consent(console.ConsentView{
 		Action: consentPath, Ticket: ticket, Merchant: merchantName, AppID: q.req.appID, Scope: q.req.scope,
-		State: q.req.state, RedirectURI: q.req.redirect, DomainOK: true, Users: people, Denied: denied,
+		State: q.req.state, RedirectURI: q.req.redirect, DomainOK: anyDomain(s.account().OAuthDomains, q.req.redirect), Users: people, Denied: denied,
 	}))
 }
 

@@ -69,8 +69,10 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.pageRegistered(s.accountLocked(), p.page); err != nil {
-		return sheet{}, err
+	if p.appID != miniAppID1 { // a mini program is no page
+		if err := s.pageRegistered(s.accountLocked(), p.page); err != nil {
+			return sheet{}, err
+		}
 	}
 	id, ok := strings.CutPrefix(p.pkg, "prepay_id=")
 	if !ok {

@@ -24,7 +24,7 @@ const (
 
 	// On the way of a call to the pay gateway.
 	faultConnectionRefused = "connection-refused"     // the connection ends before a byte was read
-	faultHostDown          = "host-down"              // the same, but only at the host of base_url
+	faultHostDown          = "host-down"              // the same, but only at the host by which the first call came
 	faultResetBefore       = "reset-before-commit"    // the connection ends; nothing was done
 	faultResetAfter        = "reset-after-commit"     // the connection ends; it was done
 	faultAnswerSlow        = "answer-slow"            // done at once, answered after slowAnswer

@@ -38,8 +38,9 @@ func (s *Sim) unreliable(next http.Handler) http.Handler {
 		}
 		no, undo := s.script(w, r)
 		defer undo()
+		main := s.mainHost(r.Host)
 		for _, name := range []string{faultHostDown, faultConnectionRefused, faultResetBefore} {
-			if (name != faultHostDown || s.mainHost(r.Host)) && s.faultFires(name, no) {
+			if (name != faultHostDown || main) && s.faultFires(name, no) {
 				cut(r, name)
 			}
 		}
@@ -109,15 +110,12 @@ func negativeTests(name string) []string {
 	return nil
 }
 
-// mainHost reports whether a call came in by the host of base_url, with or
-// without TLS; any other name of this listener is the spare host.
+// mainHost reports whether a call came in by the main host: the name by which
+// the first call came. Any other name of this listener (127.0.0.1 beside
+// localhost) is the spare one.
 func (s *Sim) mainHost(authority string) bool {
-	for _, base := range []string{s.opts.BaseURL, s.opts.TLSURL} {
-		if _, host, _ := strings.Cut(base, "://"); host != "" && strings.EqualFold(host, authority) {
-			return true
-		}
-	}
-	return false
+	s.firstHost.CompareAndSwap(nil, &authority)
+	return strings.EqualFold(*s.firstHost.Load(), authority)
 }
 
 // cut ends the connection without an answer.

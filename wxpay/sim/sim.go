@@ -55,8 +55,9 @@ type Sim struct {
 	guard   *guard
 
 	scenarios  *scenarios
-	background sync.WaitGroup // messages to the shop that nobody waits for
-	held       []string       // notifications that wait to be overtaken; s.mu guards it
+	firstHost  atomic.Pointer[string] // by which the first call of the pay gateway came
+	background sync.WaitGroup         // messages to the shop that nobody waits for
+	held       []string               // notifications that wait to be overtaken; s.mu guards it
 
 	mu     sync.Mutex // guards ledger, sheets and the order of the journal
 	ledger *ledger
