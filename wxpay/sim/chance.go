@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"math/rand/v2"
+	"sync"
 )
 
 // chance returns the n-th stream of random numbers of a purpose. The same
@@ -14,6 +15,23 @@ func chance(seed int64, purpose string, n uint64) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(purpose))
 	return rand.New(rand.NewPCG(uint64(seed)^h.Sum64(), n))
+}
+
+// draws counts how often chance was asked for each purpose, so that what
+// happens at the same time does not take each other's numbers.
+type draws struct {
+	mu    sync.Mutex
+	asked map[string]uint64
+}
+
+func (d *draws) next(purpose string) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.asked == nil {
+		d.asked = map[string]uint64{}
+	}
+	d.asked[purpose]++
+	return d.asked[purpose]
 }
 
 // freshSeed picks a seed that is easy to read aloud and type in again.

@@ -65,7 +65,7 @@ type Sim struct {
 
 	plan     *plan         // of deliveries
 	wake     chan struct{} // the delivery loop should look again
-	draws    atomic.Uint64 // seeded decisions about the form of answers
+	draws    draws         // seeded decisions about the form of answers
 	stopping chan struct{} // closed when streams must end
 	stop     sync.Once
 

@@ -43,14 +43,14 @@ func (s *Sim) commit(r *record) error {
 
 // draw is a stream of chance for the form of one answer.
 func (s *Sim) draw(purpose string) *rand.Rand {
-	return chance(s.seed, purpose, s.draws.Add(1))
+	return chance(s.seed, purpose, s.draws.next(purpose))
 }
 
 // idChance is a stream of chance for the next id. It depends on the time too,
 // so that a simulator that forgot everything gives no number out twice. s.mu
 // is held.
 func (s *Sim) idChance(purpose string, now time.Time) *rand.Rand {
-	return chance(s.seed, purpose, s.ledger.seq<<32^uint64(now.UnixNano())^s.draws.Add(1)<<50)
+	return chance(s.seed, purpose, s.ledger.seq<<32^uint64(now.UnixNano())^s.draws.next(purpose)<<50)
 }
 
 // newTransactionID makes WeChat's number of a payment: 28 digits, 42 in front
