@@ -113,6 +113,7 @@ func TestBillRefused(t *testing.T) {
 		{"cut in a row", sampleBill[:strings.Index(sampleBill, "JSAPI")], "fields under"},
 		{"a row less", change(refundRow+"\r\n", ""), "not those of the lines"},
 		{"a row twice", change(paidRow, paidRow+"\r\n"+paidRow), "not those of the lines"},
+		{"a row of nothing more", change(paidRow, strings.ReplaceAll(paidRow, "`0.01", "`0.00")+"\r\n"+paidRow), "not those of the lines"},
 		{"another amount", change("`0.01,`0.00,`\r\n", "`0.02,`0.00,`\r\n"), "not those of the lines"},
 		{"another refund", change("`0.01,`0.00,`ORIGINAL", "`0.02,`0.00,`ORIGINAL"), "not those of the lines"},
 		{"something behind", sampleBill + paidRow, "follows"},
@@ -184,6 +185,12 @@ func TestFundFlow(t *testing.T) {
 		"cut":           bill[:len(bill)-20],
 		"no sums":       bill[:strings.Index(bill, "资金流水总")],
 		"a field less":  strings.Replace(bill, "`缺货,", "", 1),
+		"a field more":  strings.Replace(bill, "`缺货,", "`缺,`货,", 1),
+		"not UTF-8":     strings.Replace(bill, "缺货", "\xff", 1),
+		"names alone":   bill[:strings.Index(bill, "`2.0")],
+		"bad sum":       strings.Replace(bill, "`2.0,", "`2.x,", 1),
+		"empty":         "",
+		"no names":      out,
 		"more than one": bill + in,
 	} {
 		if rows, _, err := read(text); name != "another sum" && !errors.Is(err, ErrBadBill) {

@@ -1,6 +1,8 @@
 package wxpay
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
@@ -97,10 +99,30 @@ func pushed(t testing.TB, msg, aes, app string) (url.Values, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return push(sealed)
+}
+
+func push(sealed string) (url.Values, []byte) {
 	q := plainQuery()
 	q.Set("encrypt_type", "aes")
 	q.Set("msg_signature", mpSignature(mpToken, mpTime, mpNonce, sealed))
 	return q, []byte("<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><Encrypt><![CDATA[" + sealed + "]]></Encrypt></xml>")
+}
+
+// sealedRaw is pushed for a plaintext without its usual parts.
+func sealedRaw(t *testing.T, plain string) (url.Values, []byte) {
+	t.Helper()
+	key, err := mpKey(mpAES)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pad([]byte(plain), mpPadding)
+	cipher.NewCBCEncrypter(block, key[:aes.BlockSize]).CryptBlocks(b, b)
+	return push(base64.StdEncoding.EncodeToString(b))
 }
 
 func plainQuery() url.Values {
@@ -143,6 +165,7 @@ func TestMPReadNested(t *testing.T) {
 		"a doctype":                  "<!DOCTYPE a>",
 		"a comment":                  "<a><!-- --></a>",
 		"mixed":                      "<a>text<b>1</b></a>",
+		"a name with a quote":        `<a"><b>1</b></a">`,
 		"deep":                       strings.Repeat("<a>", 9) + "1" + strings.Repeat("</a>", 9),
 		"a name of another alphabet": "<ä><b>1</b></ä>",
 		"twice":                      "<Event>x</Event>",
@@ -190,6 +213,10 @@ func TestMPReadRefused(t *testing.T) {
 	check("junk inside", s, junk, junkBody, ErrBadNotify)
 	empty, emptyBody := pushed(t, "<xml></xml>", mpAES, mpApp)
 	check("nobody's message", s, empty, emptyBody, ErrBadNotify)
+	for name, plain := range map[string]string{"a length beyond the end": mpBytes + "\xff\xff\xff\xff" + subscribe + mpApp, "too short for a length": "short"} {
+		q, body := sealedRaw(t, plain)
+		check(name, s, q, body, ErrBadNotify)
+	}
 	plain := testMPServer("", "")
 	check("too long", plain, plainQuery(), []byte("<xml>"+strings.Repeat(" ", maxNotify)+"</xml>"), ErrBadNotify)
 	check("not XML", plain, plainQuery(), []byte("{}"), ErrBadNotify)

@@ -22,7 +22,7 @@ func shortOpenID(id string) string {
 // secretFields are never shown, under any name that WeChat gives them.
 var secretFields = map[string]bool{
 	"sign": true, "paySign": true, "key": true, "req_info": true,
-	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true, "Encrypt": true,
+	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true,
 }
 
 // personFields name a payer.

@@ -23,6 +23,7 @@ func TestNothingSecretIsTold(t *testing.T) {
 	var mu sync.Mutex
 	answers := []func(http.ResponseWriter, *http.Request, message){
 		always(placed()),
+		always(signedAnswer(message{{"result_code", "SUCCESS"}, {"authinfo", "credentialCanary"}, {"expires_in", "60"}, {"out_trade_no", testNo}}, HMACSHA256, vectorKey)),
 		always(business("ORDERPAID", "该订单已支付")),
 		always(protocolFail("签名错误")),
 		func(w http.ResponseWriter, _ *http.Request, m message) { // an error page that repeats the request

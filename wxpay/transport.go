@@ -153,7 +153,7 @@ func (n *network) post(ctx context.Context, op, path string, body []byte, seen f
 	}
 	first := n.route.pick(n.now())
 	a := n.try(ctx, op, n.hosts[first]+path, body, seen)
-	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 {
+	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 && !once(op) {
 		next := (first + 1) % len(n.hosts)
 		n.log.Warn("gateway host failed over", "op", op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
 		a = n.try(ctx, op, n.hosts[next]+path, body, seen)
@@ -162,6 +162,10 @@ func (n *network) post(ctx context.Context, op, path string, body []byte, seen f
 	n.learn(outer, op, first, a)
 	return a
 }
+
+// once names the calls that are not repeated at another host: a code that the
+// first host charged is refused by the second as used, which would read as "no".
+func once(op string) bool { return op == opMicropay || op == opFacepay }
 
 // learn remembers which host works, and when none does.
 func (n *network) learn(ctx context.Context, op string, host int, a answer) {
@@ -204,7 +208,9 @@ func (n *network) roundTrip(ctx context.Context, op, target string, body []byte)
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	// Not sent (it has no value): it tells net/http that the request may be
 	// repeated on a fresh connection when an idle one turns out to be dead.
-	req.Header["Idempotency-Key"] = nil
+	if !once(op) {
+		req.Header["Idempotency-Key"] = nil
+	}
 	return fetch(n.by(op), req, maxAnswer)
 }
 

@@ -114,6 +114,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		{"sign_type that disagrees", always(signedAnswer(append(paid, field{"sign_type", "MD5"}), HMACSHA256, vectorKey))},
 		{"no result_code", always(signedAnswer(message{{"prepay_id", "wx06"}}, HMACSHA256, vectorKey))},
 		{"no return_code", always("<xml><prepay_id>wx06</prepay_id></xml>")},
+		{"another return_code", always("<xml><return_code>PARAM_ERROR</return_code><return_msg>no</return_msg></xml>")},
 		{"sandbox retmsg", always("<xml><retmsg>x</retmsg><retcode>1</retcode></xml>")},
 		{"HTML", always("<html><body>502 Bad Gateway</body></html>")},
 		{"empty", always("")},

@@ -3,6 +3,7 @@ package wxpay
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -235,7 +236,10 @@ func TestBillFailsOver(t *testing.T) {
 	}
 	bill.Close()
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, message){
-		"sick": sick.answer, "404": func(w http.ResponseWriter, _ *http.Request, _ message) { w.WriteHeader(404) },
+		"sick": sick.answer, "404": func(w http.ResponseWriter, _ *http.Request, _ message) {
+			w.WriteHeader(404)
+			io.WriteString(w, sampleBill)
+		},
 		"moved": func(w http.ResponseWriter, r *http.Request, _ message) { http.Redirect(w, r, "/elsewhere", 307) },
 	} {
 		if _, err := newTestClient(t, testConfig(newGateway(t, answer).URL)).Bill(t.Context(), BillRequest{Day: time.Now()}); !IsUnknown(err) {
@@ -264,6 +268,46 @@ type tripper func(*http.Request) (*http.Response, error)
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // A bill may take as long as it likes, but not without a byte.
+func TestBillIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig("http://pay.test")
+		cfg.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(billStall - time.Second)
+			return &http.Response{StatusCode: 200, Body: &trickle{r.Context(), sampleBill}, Request: r}, nil
+		})
+		bill, err := newTestClient(t, cfg).Bill(t.Context(), BillRequest{Day: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer bill.Close()
+		if _, sum, err := readBill(bill); err != io.EOF || sum.Count != 2 {
+			t.Errorf("%+v, %v", sum, err)
+		}
+	})
+}
+
+// trickle sends a little now and then.
+type trickle struct {
+	ctx  context.Context
+	text string
+}
+
+func (e *trickle) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(billStall - time.Second):
+	case <-e.ctx.Done():
+		return 0, e.ctx.Err()
+	}
+	if e.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), 100)], e.text)
+	e.text = e.text[n:]
+	return n, nil
+}
+
+func (*trickle) Close() error { return nil }
+
 func TestBillStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig("http://pay.test")

@@ -130,8 +130,11 @@ func (c *V2Client) Refunds(ctx context.Context, r Ref) ([]Refund, error) {
 				all = append(all, x)
 			}
 		}
-		if len(all) >= total || len(all) == before || len(all) > maxRefunds {
+		switch {
+		case len(all) >= total && len(all) <= maxRefunds:
 			return all, nil
+		case len(all) == before || len(all) > maxRefunds:
+			return nil, &Error{Op: opRefundAsk, HTTPStatus: 200, Message: "the pages do not make up one list", Unknown: true}
 		}
 	}
 }

@@ -207,7 +207,7 @@ func TestQueryRefund(t *testing.T) {
 		{"no refund id", replaced(one, "refund_id_0", ""), "", true},
 		{"no count", replaced(one, "refund_count", ""), "", true},
 		{"a count of 0", replaced(one, "refund_count", "0"), "", true},
-		{"a mad count", replaced(one, "refund_count", "99999999"), "", true},
+		{"a mad count", replaced(one, "refund_count", "999999999999999"), "", true},
 		{"less than counted", replaced(one, "refund_count", "2"), "", true},
 	}
 	for _, tt := range tests {
@@ -229,6 +229,9 @@ func TestQueryRefund(t *testing.T) {
 	if r, err := newTestClient(t, testConfig(strange.URL)).QueryRefund(t.Context(), testRefund().Ref()); err != nil || r.Amount != -1 {
 		t.Errorf("a strange amount: %+v, %v", r, err)
 	}
+	if r, err := newTestClient(t, testConfig(newGateway(t, echoing(replaced(one, "total_fee", ""))).URL)).QueryRefund(t.Context(), testRefund().Ref()); err != nil || r.Total != -1 {
+		t.Errorf("no total: %+v, %v", r, err)
+	}
 	for code, is := range map[string]error{"REFUNDNOTEXIST": ErrNoSuchRefund, "SYSTEMERROR": nil, "BRAND_NEW": nil} {
 		c := newTestClient(t, testConfig(newGateway(t, always(business(code, "not exist"))).URL))
 		if _, err := c.QueryRefund(t.Context(), testRefund().Ref()); errors.Is(err, ErrNoSuchRefund) != (is != nil) || IsUnknown(err) != (code == "SYSTEMERROR") {
@@ -243,24 +246,30 @@ func TestRefundsPages(t *testing.T) {
 		name                        string
 		total, size, overlap, asked int
 	}{
-		{"one page", 3, 10, 0, 1}, {"36 refunds", 36, 10, 0, 4}, {"overlapping", 36, 11, 1, 4}, {"a page that repeats", 12, 6, 6, 2},
+		{"one page", 3, 10, 0, 1}, {"36 refunds", 36, 10, 0, 4}, {"overlapping", 36, 11, 1, 4}, {"50 refunds", 50, 10, 0, 5},
 	} {
 		g := newGateway(t, func(w http.ResponseWriter, r *http.Request, m message) {
 			from := max(0, int(fen(m.get("offset")))-tt.overlap)
 			echoing(refundPage(from, min(tt.total, from+tt.size), tt.total))(w, r, m)
 		})
 		all, err := newTestClient(t, testConfig(g.URL)).Refunds(t.Context(), Ref{OutTradeNo: testNo})
-		want := tt.total
-		if tt.overlap == tt.size {
-			want = tt.size // nothing new came: better less than for ever
-		}
-		if err != nil || len(all) != want || len(g.requests()) != tt.asked {
+		if err != nil || len(all) != tt.total || len(g.requests()) != tt.asked {
 			t.Errorf("%s: %d refunds after %d questions, %v", tt.name, len(all), len(g.requests()), err)
 		}
 		for i, r := range all {
 			if r.OutRefundNo != fmt.Sprint("R", i) {
 				t.Errorf("%s: refund %d is %s", tt.name, i, r.OutRefundNo)
 			}
+		}
+	}
+	same := echoing(refundPage(0, 6, 12))
+	endless := func(w http.ResponseWriter, r *http.Request, m message) {
+		from := int(fen(m.get("offset")))
+		echoing(refundPage(from, from+10, 1000))(w, r, m)
+	}
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, message){"the same page for ever": same, "pages without an end": endless, "51 refunds": echoing(refundPage(0, 51, 51))} {
+		if all, err := newTestClient(t, testConfig(newGateway(t, answer).URL)).Refunds(t.Context(), Ref{OutTradeNo: testNo}); !IsUnknown(err) {
+			t.Errorf("%s: %d refunds, %v", name, len(all), err)
 		}
 	}
 	none := newTestClient(t, testConfig(newGateway(t, always(business("REFUNDNOTEXIST", "not exist"))).URL))
@@ -301,6 +310,36 @@ func TestOpenECB(t *testing.T) {
 	} {
 		if got := string(refundKey(key)); got != want {
 			t.Errorf("key %s, want %s", got, want)
+		}
+	}
+}
+
+func TestUnpad(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		size int
+		want string
+		ok   bool
+	}{
+		{"abc\x01", 16, "abc", true}, {"ab\x02\x02", 16, "ab", true}, {"\x01", 16, "", true},
+		{"ab\x03\x02", 16, "", false}, {"abc\x00", 16, "", false}, {"\x02", 16, "", false}, {"", 16, "", false}, {"abc", 16, "", false},
+		{strings.Repeat("\x11", 17), 16, "", false}, {strings.Repeat("\x11", 17), 32, "", true}, {"a\x02\x01\x02", 16, "", false},
+	} {
+		if got, err := unpad([]byte(tt.in), tt.size); string(got) != tt.want || (err == nil) != tt.ok {
+			t.Errorf("unpad(%q, %d) = %q, %v", tt.in, tt.size, got, err)
+		}
+	}
+}
+
+func TestRefundNumbers(t *testing.T) {
+	for no, ok := range map[string]bool{"R": true, "r_-|*@9": true, strings.Repeat("1", 64): true, strings.Repeat("1", 65): false, "": false, "R 1": false, "退": false, "R/1": false} {
+		if goodRefundNo(no) != ok {
+			t.Errorf("out_refund_no %q: %t", no, !ok)
+		}
+	}
+	for state, final := range map[RefundState]bool{RefundProcessing: false, RefundSuccess: true, RefundClosed: true, RefundAbnormal: false, "?": false} {
+		if state.Final() != final {
+			t.Errorf("%s.Final() = %t", state, !final)
 		}
 	}
 }
