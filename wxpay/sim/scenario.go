@@ -81,6 +81,11 @@ type scenarios struct {
 	known map[string]subject // by out_trade_no
 }
 
+const (
+	maxKnown     = 200_000
+	maxScenarios = 1000
+)
+
 func newScenarios() *scenarios { return &scenarios{known: map[string]subject{}} }
 
 // learn remembers what an order is about; a fuller description wins.
@@ -89,6 +94,9 @@ func (c *scenarios) learn(s subject) {
 	defer c.mu.Unlock()
 	if old, ok := c.known[s.no]; ok && (old.description != "" || s.description == "") {
 		return
+	}
+	if len(c.known) >= maxKnown { // calls are looked at before their signature is
+		clear(c.known)
 	}
 	c.known[s.no] = s
 }
@@ -220,6 +228,9 @@ func (s *Sim) addScenario(in scenarioJSON) (scenarioJSON, error) {
 		if err := checkFault(in.Then.Fault, true); err != nil {
 			return in, err
 		}
+	}
+	if len(s.scenarios.list()) >= maxScenarios {
+		return in, conflict("there are %d scenarios already; DELETE /_sim/api/scenario forgets them", maxScenarios)
 	}
 	s.learnOrders()
 	rule := s.scenarios.add(in)
