@@ -28,12 +28,15 @@ func (s *Store) CreateSale(ctx context.Context, n NewSale) (o *Order, p *Payment
 		return nil, nil, false, &InputError{"amount", "must be between 0.01 and 100000.00"}
 	}
 	err = s.write(ctx, func(tx *Tx) error {
+		repeated = false // this may be the second run
 		now := s.now()
 		var id int64
 		err := tx.row(`SELECT id FROM orders WHERE user_id = ? AND form_token = ?`, counterUser(n.StaffID), n.Token).Scan(&id)
 		if err == nil {
 			repeated = true
-			o, p, err = tx.placedBefore(id)
+			if o, p, err = tx.placedBefore(id); err == nil && o.Total != n.Amount {
+				err = fmt.Errorf("sale %s: %w", o.No, ErrTokenReused)
+			}
 			return err
 		}
 		if told(err) != ErrNotFound {
@@ -93,12 +96,15 @@ func (tx *Tx) handOver(o *Order, now Time) error {
 
 // Reversing marks an attempt of the cash desk that got no answer in time and
 // is being taken back; it stays live and is looked at by the loop until WeChat
-// has confirmed. Marked or ended already: nil.
+// has confirmed. Marked already: nil; ended already: ErrStale.
 func (s *Store) Reversing(ctx context.Context, paymentID int64, actor, note string) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		p, err := tx.paymentForWrite(`id = ?`, paymentID)
-		if err != nil || p.State != PayCreated {
+		switch {
+		case err != nil, p.State == PayReversing:
 			return err
+		case p.State != PayCreated:
+			return fmt.Errorf("payment %s is %s: %w", p.OutTradeNo, p.State, ErrStale)
 		}
 		now := s.time()
 		p.NextQueryAt = now
@@ -108,6 +114,36 @@ func (s *Store) Reversing(ctx context.Context, paymentID int64, actor, note stri
 		return fmt.Errorf("reversing: %w", err)
 	}
 	return nil
+}
+
+// Reversed ends an attempt that WeChat took back. One that was marked as paid
+// meanwhile is not ended: WeChat gave its money back all the same, so it
+// becomes a payment to check and paid = true.
+func (s *Store) Reversed(ctx context.Context, paymentID int64, msgs []Message) (paid bool, err error) {
+	err = s.write(ctx, func(tx *Tx) error {
+		paid = false // this may be the second run
+		p, err := tx.paymentForWrite(`id = ?`, paymentID)
+		if err != nil {
+			return err
+		}
+		now := s.time()
+		switch p.State {
+		case PayPaid:
+			paid = true
+			_, err = tx.misfit(Misfit{TransactionID: *p.TransactionID, Reason: "reversed", OutTradeNo: p.OutTradeNo, OrderID: p.OrderID,
+				Got: "reversed", Want: "paid", Total: p.Total}, now)
+		case PayReversing, PayCreated:
+			err = tx.move(p, PayClosed, &Event{At: now, Actor: "query", Kind: "attempt", Amount: p.Total, Note: "reversed"})
+		}
+		if err != nil {
+			return err
+		}
+		return tx.messages(msgs, now)
+	})
+	if err != nil {
+		return false, fmt.Errorf("reversed: %w", err)
+	}
+	return paid, nil
 }
 
 // Sales are the cash desk's orders since a moment, newest first, each with its

@@ -44,7 +44,7 @@ func (s *Store) UseClaim(ctx context.Context, hash string, user int64) (no strin
 		if err != nil {
 			return err
 		}
-		if !guest && o.UserID != user {
+		if !guest && o.UserID != user || o.State != Unpaid { // a paid order shows an address
 			return ErrNotFound
 		}
 		no = o.No

@@ -297,20 +297,39 @@ func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, l
 	return nil
 }
 
-// Ordered by state first, as the index is: the two states are few rows each,
-// and everything due is asked about within a round or two.
-const dueQueries = `SELECT ` + paymentCols + ` FROM payments
-	WHERE state IN ('created', 'prepaid', 'reversing') AND next_query_at <= ? ORDER BY state, next_query_at LIMIT ?`
+// Each state for itself, as the index is; what is being taken back comes first
+// and what was closed last, so that none waits behind the others.
+const dueQueries = `SELECT ` + paymentCols + ` FROM payments WHERE state = ? AND next_query_at <= ? ORDER BY next_query_at LIMIT ?`
+
+var dueStates = []PayState{PayReversing, PayCreated, PayPrepaid, PayClosed}
 
 // DueQueries are open attempts whose next query has come, the longest due
 // first; also those of an order that was paid by another attempt, because
 // they must still be closed at WeChat.
 func (s *Store) DueQueries(ctx context.Context, limit int) ([]Payment, error) {
-	ps, err := scanPayments(s.rows(ctx, dueQueries, s.time(), page(limit)))
-	if err != nil {
-		return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
+	var all []Payment
+	for _, st := range dueStates {
+		ps, err := scanPayments(s.rows(ctx, dueQueries, st, s.time(), page(limit)))
+		if err != nil {
+			return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
+		}
+		all = append(all, ps...)
 	}
-	return ps, nil
+	return all, nil
+}
+
+// CheckAgain sets when an attempt that was closed is looked at once more,
+// because a close within five minutes of the order may have had no effect
+// (WeChat Pay v2, closeorder); zero: never.
+func (s *Store) CheckAgain(ctx context.Context, paymentID int64, at time.Time) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`UPDATE payments SET next_query_at = ? WHERE id = ? AND state = 'closed'`, At(at), paymentID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("check again: %w", err)
+	}
+	return nil
 }
 
 // WakeQueries makes every open attempt due now (after a start).

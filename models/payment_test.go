@@ -80,7 +80,7 @@ func TestOpenPaymentExtendsOnce(t *testing.T) {
 		if _, err := s.OpenPayment(ctx, o.ID, *wechatPay()); !errors.Is(err, ErrExpired) {
 			t.Errorf("past the deadline: %v", err)
 		}
-		due, err := s.DueOrders(ctx, time.Now().Add(time.Millisecond), 10)
+		due, err := s.DueOrders(ctx, time.Now().Add(time.Millisecond), 0, 10)
 		if err != nil || len(due) != 1 || due[0].ID != o.ID {
 			t.Errorf("due %+v %v", due, err)
 		}

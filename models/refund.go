@@ -104,8 +104,12 @@ func (s *Store) CreateRefund(ctx context.Context, n NewRefund) (r *Refund, repea
 	}
 	err = s.write(ctx, func(tx *Tx) error {
 		var err error
+		repeated = false // this may be the second run
 		if r, err = tx.refundByToken(n.Token); r != nil || err != nil {
 			repeated = r != nil
+			if repeated && (r.OutTradeNo != n.OutTradeNo || r.Amount != n.Amount) {
+				err = fmt.Errorf("refund %s: %w", r.OutRefundNo, ErrTokenReused)
+			}
 			return err
 		}
 		p, err := tx.paymentForWrite(`out_trade_no = ?`, n.OutTradeNo)
@@ -173,11 +177,10 @@ func (tx *Tx) checkLines(orderID int64, lines []RefundLine) error {
 		return err
 	}
 	for _, r := range before {
-		if r.State == RefundClosed {
-			continue
-		}
 		for _, l := range r.Lines {
-			left[l.ItemID] -= l.Qty
+			if r.State != RefundClosed || l.Restock { // goods that came back stay back
+				left[l.ItemID] -= l.Qty
+			}
 		}
 	}
 	for _, l := range lines {
@@ -232,6 +235,9 @@ func (s *Store) RefundMisfit(ctx context.Context, id int64, by Account, actor, n
 		if m.Total <= 0 || m.OutTradeNo == "" {
 			return &InputError{"amount", "is not known: give it back on WeChat's merchant platform and explain it here"}
 		}
+		if err := tx.notOurs(m); err != nil {
+			return err
+		}
 		made = &Refund{
 			MisfitID: id, OrderID: m.OrderID, OutTradeNo: m.OutTradeNo, TransactionID: m.TransactionID, Reason: RefundMisfit,
 			Total: m.Total, Amount: m.Total, Note: note, Token: fmt.Sprintf("misfit %d", id), Actor: actor, State: RefundPending,
@@ -265,6 +271,17 @@ func (s *Store) RefundsOf(ctx context.Context, orderID int64) ([]Refund, error) 
 		return nil, fmt.Errorf("refunds of order: %w", toldRead(ctx, err))
 	}
 	return rs, nil
+}
+
+// notOurs refuses to give a payment to check back under a number by which we
+// were paid rightly: WeChat would take the good payment.
+func (tx *Tx) notOurs(m *Misfit) error {
+	var n int64
+	err := tx.row(`SELECT count(*) FROM payments WHERE out_trade_no = ? AND state = 'paid'`, m.OutTradeNo).Scan(&n)
+	if err == nil && n > 0 {
+		err = &InputError{"payment", "has the number of a good one: give it back on WeChat's merchant platform and explain it here"}
+	}
+	return err
 }
 
 // Refund is one refund by its number; ErrNotFound when there is none.
@@ -336,6 +353,7 @@ func (s *Store) StepRefund(ctx context.Context, x RefundStep) (changed bool, err
 			return err
 		}
 		now := s.time()
+		x := x // this may run twice
 		if x.To == "" {
 			x.To = r.State
 		}

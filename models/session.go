@@ -48,7 +48,8 @@ func (tx *Tx) putSession(x Session) error {
 	}
 	_, err = tx.exec(`INSERT INTO sessions(hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at)
 		VALUES(?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT(hash) DO UPDATE SET kind = excluded.kind, user_id = excluded.user_id, staff_id = excluded.staff_id,
+		ON CONFLICT(hash) DO UPDATE SET kind = excluded.kind,
+			user_id = CASE excluded.user_id WHEN 0 THEN user_id ELSE excluded.user_id END, staff_id = excluded.staff_id,
 			data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
 		x.Hash, x.Kind, x.UserID, x.StaffID, x.Data, x.CreatedAt, x.SeenAt, x.ExpiresAt)
 	return err

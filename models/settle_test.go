@@ -281,8 +281,12 @@ func TestCloseOrder(t *testing.T) {
 	if got.State != Closed || got.CloseReason != ByShopper || got.ClosedAt.IsZero() {
 		t.Errorf("%+v", got)
 	}
-	if p, _ = s.Payment(ctx, p.OutTradeNo); p.State != PayClosed || p.LiveOrderID != nil {
+	// WeChat was not asked about it here: it stays open until it was.
+	if p, _ = s.Payment(ctx, p.OutTradeNo); p.State != PayCreated || p.LiveOrderID == nil {
 		t.Errorf("%+v", p)
+	}
+	if due, err := s.DueQueries(ctx, 10); err != nil || len(due) != 1 || due[0].ID != p.ID {
+		t.Errorf("due = %+v, %v, want the open attempt at once", due, err)
 	}
 	if err := s.CloseOrder(ctx, o.ID, ByTimeout, "loop", ""); !errors.Is(err, ErrStale) {
 		t.Errorf("twice: %v", err)

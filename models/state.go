@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // State is where an order stands.
@@ -118,7 +119,7 @@ var payStamps = map[PayState]string{
 	PayReversing: `UPDATE payments SET state = ?, next_query_at = ? WHERE id = ? AND state = ?`,
 	PayPaid: `UPDATE payments SET state = ?, live_order_id = NULL, next_query_at = NULL,
 		transaction_id = ?, paid_at = ?, cash = ?, bank_type = ? WHERE id = ? AND state = ?`,
-	PayClosed: endPayment,
+	PayClosed: `UPDATE payments SET state = ?, live_order_id = NULL, next_query_at = ?, last_error = ? WHERE id = ? AND state = ?`,
 	PayFailed: endPayment,
 }
 
@@ -141,6 +142,8 @@ func (tx *Tx) move(p *Payment, to PayState, e *Event) error {
 		args = []any{to, p.NextQueryAt, p.ID, from}
 	case PayPaid:
 		args = []any{to, p.TransactionID, p.PaidAt, p.Cash, p.BankType, p.ID, from}
+	case PayClosed:
+		args = []any{to, p.checkAgain(), p.LastError, p.ID, from}
 	default:
 		args = []any{to, p.LastError, p.ID, from}
 	}
@@ -155,9 +158,21 @@ func (tx *Tx) move(p *Payment, to PayState, e *Event) error {
 	if to == PayPaid || to == PayClosed || to == PayFailed {
 		p.LiveOrderID, p.NextQueryAt = nil, Time{}
 	}
+	if to == PayClosed {
+		p.NextQueryAt = p.checkAgain()
+	}
 	if e == nil {
 		return nil
 	}
 	e.OrderID, e.OutTradeNo, e.From, e.To = p.OrderID, p.OutTradeNo, string(from), string(to)
 	return tx.event(*e)
+}
+
+// checkAgain is when a closed attempt is looked at once more: after its last
+// moment to be paid; see CheckAgain. What the cash desk took back stays back.
+func (p *Payment) checkAgain() Time {
+	if p.Channel == "MICROPAY" || p.Channel == "FACEPAY" {
+		return Time{}
+	}
+	return At(p.ExpireAt.Add(time.Minute))
 }
