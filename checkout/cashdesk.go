@@ -81,6 +81,7 @@ func (s *Service) sale(q SaleRequest) models.NewSale {
 	tail := q.Code
 	if q.Face {
 		n.Channel, n.OpenID, tail = string(wxpay.Facepay), q.OpenID, ""
+		n.SignType = string(wxpay.HMACSHA256) // the only one that facepay takes
 	}
 	return models.NewSale{
 		StaffID: q.StaffID, Token: q.Token, Amount: q.Amount, Title: "到店付款", CodeTail: tail[max(0, len(tail)-4):],
@@ -96,7 +97,9 @@ func (s *Service) sold(ctx context.Context, p *models.Payment, t wxpay.Transacti
 		return err
 	case errors.Is(err, wxpay.ErrUserPaying):
 		return s.store.Postpone(ctx, p.ID, s.now().Add(askEvery), "", msgs)
-	case wxpay.IsUnknown(err):
+	case wxpay.IsUnknown(err), errors.Is(err, wxpay.ErrAlreadyPaid), errors.Is(err, wxpay.ErrNumberUsed),
+		errors.Is(err, wxpay.ErrClosed), errors.Is(err, wxpay.ErrReversed):
+		// WeChat knows the number: only a query tells what became of it.
 		s.log.Warn("charge not answered", "op", "micropay", "err", err)
 		return s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), err.Error(), msgs)
 	}
@@ -117,10 +120,12 @@ func (s *Service) Attend(ctx context.Context, no string) error {
 		return err
 	}
 	p, err := s.store.LivePayment(ctx, o.ID)
-	if errors.Is(err, models.ErrNotFound) || err == nil && s.now().Before(p.NextQueryAt.Time) {
+	switch {
+	case errors.Is(err, models.ErrNotFound) && o.State == models.Unpaid: // killed between the two ends
+		return s.closeSale(ctx, o)
+	case errors.Is(err, models.ErrNotFound), err == nil && s.now().Before(p.NextQueryAt.Time):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return s.attend(ctx, o, p)
@@ -131,16 +136,21 @@ func (s *Service) attend(ctx context.Context, o *models.Order, p *models.Payment
 		return s.reverse(ctx, o, p)
 	}
 	found, err := s.sync(ctx, p, "query")
-	if err == nil && (found == FoundPaid || found == FoundDead) {
-		return s.closeSale(ctx, o, found)
+	switch {
+	case err == nil && found == FoundPaid:
+		return nil
+	case err == nil && (found == FoundDead || found == FoundMisfit):
+		return s.closeSale(ctx, o)
+	case s.now().Sub(p.CreatedAt.Time) < reverseFrom:
+		return err
 	}
-	if s.now().Sub(p.CreatedAt.Time) >= reverseFrom {
-		if err := s.store.Reversing(ctx, p.ID, "system", "no answer in 45 s"); err != nil {
-			return err
-		}
-		return s.reverse(ctx, o, p)
+	switch err := s.store.Reversing(ctx, p.ID, "system", "no answer in 45 s"); {
+	case errors.Is(err, models.ErrStale): // it ended while we asked
+		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	return s.reverse(ctx, o, p)
 }
 
 // Reverse takes an open sale back at once, for a person who presses the
@@ -159,7 +169,10 @@ func (s *Service) Reverse(ctx context.Context, no, actor string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Reversing(ctx, p.ID, actor, ""); err != nil {
+	switch err := s.store.Reversing(ctx, p.ID, actor, ""); {
+	case errors.Is(err, models.ErrStale):
+		return fmt.Errorf("reverse %s: it has ended: %w", no, models.ErrBadMove)
+	case err != nil:
 		return err
 	}
 	return s.reverse(ctx, o, p)
@@ -179,26 +192,44 @@ func (s *Service) reverse(ctx context.Context, o *models.Order, p *models.Paymen
 	call, trail := withTrail(ctx)
 	again, err := desk.Reverse(call, ref(p))
 	msgs := trail.take()
-	if err == nil && again {
-		err = errors.New("WeChat wants to be asked again")
+	if err == nil && again { // it stays visible as being taken back; the loop goes on
+		return s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), "WeChat wants to be asked again", msgs)
 	}
 	if err != nil && !errors.Is(err, wxpay.ErrNoSuchOrder) {
-		keep := s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), err.Error(), msgs)
-		return errors.Join(fmt.Errorf("reverse %s: %w", p.OutTradeNo, err), keep)
+		return s.notReversed(ctx, o, p, err, msgs)
 	}
-	if err := s.store.EndPayment(ctx, p.ID, models.PayClosed, "query", "reversed", msgs); err != nil {
+	paid, err := s.store.Reversed(ctx, p.ID, msgs)
+	if err != nil {
 		return err
+	}
+	if paid { // told so between our two words: the goods may be gone
+		s.count("misfit.reversed")
+		s.log.Error("a sale was reversed at WeChat after it was paid here; see payments to check", "order", o.No)
+		return nil
 	}
 	s.count("sale.reversed")
 	s.log.Info("sale taken back", "order", o.No)
-	return s.closeSale(ctx, o, FoundDead)
+	return s.closeSale(ctx, o)
+}
+
+// notReversed keeps an attempt that could not be taken back, and asks what it
+// is: a refusal may mean that it was paid or has ended.
+func (s *Service) notReversed(ctx context.Context, o *models.Order, p *models.Payment, cause error, msgs []models.Message) error {
+	keep := s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), cause.Error(), msgs)
+	cause = errors.Join(fmt.Errorf("reverse %s: %w", p.OutTradeNo, cause), keep)
+	switch found, err := s.sync(ctx, p, "query"); {
+	case err != nil:
+		return errors.Join(cause, err)
+	case found == FoundPaid:
+		return nil
+	case found == FoundDead, found == FoundMisfit:
+		return s.closeSale(ctx, o)
+	}
+	return cause
 }
 
 // closeSale ends the order of a sale whose attempt is dead.
-func (s *Service) closeSale(ctx context.Context, o *models.Order, f Finding) error {
-	if f != FoundDead {
-		return nil
-	}
+func (s *Service) closeSale(ctx context.Context, o *models.Order) error {
 	err := s.store.CloseOrder(ctx, o.ID, models.ByMerchant, "system", "")
 	if errors.Is(err, models.ErrStale) {
 		return nil

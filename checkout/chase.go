@@ -3,6 +3,7 @@ package checkout
 import (
 	"context"
 	"errors"
+	"time"
 
 	"wxshop/models"
 )
@@ -19,6 +20,9 @@ func (s *Service) ChaseOnce(ctx context.Context) error {
 }
 
 func (s *Service) chase(ctx context.Context, p *models.Payment) error {
+	if p.State == models.PayClosed {
+		return s.lookAgain(ctx, p)
+	}
 	o, err := s.store.OrderByID(ctx, p.OrderID)
 	if err != nil {
 		return err
@@ -35,6 +39,22 @@ func (s *Service) chase(ctx context.Context, p *models.Payment) error {
 	}
 	_, err = s.sync(ctx, p, "loop")
 	return err
+}
+
+// lookAgain asks about an attempt that was closed, after its last moment to be
+// paid: money that came all the same is settled (and so refunded), and a close
+// that had no effect is repeated until it has.
+func (s *Service) lookAgain(ctx context.Context, p *models.Payment) error {
+	found, err := s.sync(ctx, p, "loop")
+	var next time.Time
+	switch {
+	case err != nil:
+		next = s.nextQuery(p)
+	case found == FoundOpen:
+		next = s.now().Add(time.Minute)
+		err = s.closeAtWeChat(ctx, p, "loop")
+	}
+	return errors.Join(err, s.store.CheckAgain(ctx, p.ID, next))
 }
 
 // Confirm is the shopper's "received": shipped becomes done.

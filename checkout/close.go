@@ -45,6 +45,9 @@ func (s *Service) closeNow(ctx context.Context, o *models.Order, why models.Clos
 	if o.State != models.Unpaid {
 		return fmt.Errorf("close order %s: it is %s: %w", o.No, o.State, models.ErrBadMove)
 	}
+	if o.Source == models.FromCounter { // closeorder is not for payment codes
+		return s.Reverse(ctx, o.No, actor)
+	}
 	p, err := s.store.LivePayment(ctx, o.ID)
 	if err == nil {
 		err = s.endAttempt(ctx, p, actor)
@@ -63,11 +66,18 @@ func (s *Service) closeNow(ctx context.Context, o *models.Order, why models.Clos
 // ExpireOnce takes every order past its deadline one step on: end its open
 // attempt at WeChat; after the grace ask once more; then close it here.
 func (s *Service) ExpireOnce(ctx context.Context) error {
-	due, err := s.store.DueOrders(ctx, s.now(), batch)
-	if err != nil {
-		return err
+	var errs []error
+	for after := int64(0); ; {
+		due, err := s.store.DueOrders(ctx, s.now(), after, batch)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, forEach(ctx, s, "expire", due, func(o *models.Order) string { return o.No }, s.expire))
+		if len(due) < batch || ctx.Err() != nil { // all of them: none waits behind others that are stuck
+			return errors.Join(errs...)
+		}
+		after = due[len(due)-1].ID
 	}
-	return forEach(ctx, s, "expire", due, func(o *models.Order) string { return o.No }, s.expire)
 }
 
 func (s *Service) expire(ctx context.Context, o *models.Order) error {
@@ -75,6 +85,8 @@ func (s *Service) expire(ctx context.Context, o *models.Order) error {
 	p, err := s.store.LivePayment(ctx, o.ID)
 	switch {
 	case err == nil && o.Source == models.FromCounter: // being taken back, by its own rules
+		return nil
+	case err == nil && p.LastError != "" && s.now().Before(p.NextQueryAt.Time): // WeChat did not answer; its turn will come
 		return nil
 	case err == nil:
 		err = s.endAttempt(ctx, p, "loop")

@@ -81,9 +81,6 @@ func (s *Service) paidWith(ctx context.Context, no string) (*models.Payment, err
 	if err != nil {
 		return nil, err
 	}
-	if o.State == models.Unpaid || o.State == models.Closed {
-		return nil, fmt.Errorf("refund %s: it is %s: %w", no, o.State, models.ErrBadMove)
-	}
 	ps, err := s.store.Payments(ctx, o.ID)
 	if err != nil {
 		return nil, err
@@ -94,7 +91,7 @@ func (s *Service) paidWith(ctx context.Context, no string) (*models.Payment, err
 	}
 	given := map[int64]bool{}
 	for _, r := range rs {
-		if r.Reason == models.RefundDouble || r.Reason == models.RefundLate {
+		if r.State != models.RefundClosed && (r.Reason == models.RefundDouble || r.Reason == models.RefundLate) {
 			given[r.PaymentID] = true
 		}
 	}
@@ -135,13 +132,20 @@ func (s *Service) RefundOnce(ctx context.Context) error {
 // follow takes one refund one step on: ask for it, or ask what became of it.
 func (s *Service) follow(ctx context.Context, r *models.Refund) error {
 	g, ok := s.gates[wxpay.Version(r.API)]
-	if !ok {
-		return fmt.Errorf("refund %s: no gateway for %s", r.OutRefundNo, r.API)
+	if !ok { // it must not stand in the way of the others
+		err := fmt.Errorf("refund %s: no gateway for %s", r.OutRefundNo, r.API)
+		return s.step(ctx, r, models.RefundStep{OutRefundNo: r.OutRefundNo, Actor: "system", Err: err.Error(), Next: s.nextRefund(r)}, err)
 	}
 	if r.State == models.RefundPending {
 		return s.askRefund(ctx, g, r)
 	}
-	return s.queryRefund(ctx, g, r)
+	err := s.queryRefund(ctx, g, r)
+	if r.State == models.RefundAbnormal && errors.Is(err, wxpay.ErrNoSuchRefund) {
+		// It was refused for a reason that a person may have mended; WeChat has
+		// none under this number, so the number is asked for again.
+		return s.askRefund(ctx, g, r)
+	}
+	return err
 }
 
 // askRefund asks WeChat to give money back, always with the number and the

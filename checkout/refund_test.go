@@ -216,7 +216,7 @@ func TestRefundMisfit(t *testing.T) {
 		w.pays(p.OutTradeNo)
 		later(time.Second)
 		x := w.honest(p)
-		x.TransactionID, x.Total = "4200000000202611190000009999", 1
+		x.OutTradeNo, x.TransactionID, x.Total = "P261119NOTOURSNOTOURS1", "4200000000202611190000009999", 1
 		if _, err := w.svc.Settle(t.Context(), x, "notify", nil); err != nil {
 			t.Fatal(err)
 		}

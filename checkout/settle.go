@@ -51,7 +51,11 @@ func (s *Service) notified(ctx context.Context, v wxpay.Version, take func(conte
 	if !ok {
 		return wxpay.Reply{Status: http.StatusNotFound}
 	}
-	ctx, cancel := outlive(ctx, notifying)
+	left := notifying
+	if end, ok := ctx.Deadline(); ok { // the body took its share
+		left = min(left, time.Until(end))
+	}
+	ctx, cancel := outlive(ctx, left)
 	defer cancel()
 	switch err := take(ctx, g); {
 	case errors.Is(err, errRefused):

@@ -16,20 +16,21 @@ const asking = 10 * time.Second
 // Finding is what asking WeChat about one attempt came to.
 type Finding string
 
-// Findings. Only FoundPaid and FoundDead are final.
+// Findings. Only FoundOpen and FoundMissing are not final.
 const (
 	FoundPaid    Finding = "paid"    // and settled here
 	FoundOpen    Finding = "open"    // WeChat waits for the payer
 	FoundDead    Finding = "dead"    // closed, revoked or failed at WeChat, ended here
 	FoundMissing Finding = "missing" // WeChat never got the order
+	FoundMisfit  Finding = "misfit"  // paid, but not what we asked for: ended here, in payments to check
 )
 
 // sync asks WeChat about one attempt and applies the answer. An error means
 // that we do not know.
 func (s *Service) sync(ctx context.Context, p *models.Payment, actor string) (Finding, error) {
 	g, err := s.gateway(p)
-	if err != nil {
-		return "", err
+	if err != nil { // it must not stand in the way of the others
+		return "", errors.Join(err, s.store.Postpone(ctx, p.ID, s.nextQuery(p), err.Error(), nil))
 	}
 	call, trail := withTrail(ctx)
 	t, err := g.Query(call, ref(p))
@@ -56,8 +57,13 @@ func ref(p *models.Payment) wxpay.Ref {
 func (s *Service) found(ctx context.Context, p *models.Payment, t wxpay.Transaction, actor string, msgs []models.Message) (Finding, error) {
 	switch {
 	case t.State.Paid():
-		_, err := s.Settle(ctx, t, actor, msgs)
-		return FoundPaid, err
+		out, err := s.Settle(ctx, t, actor, msgs)
+		if err != nil || out != models.OutcomeMisfit {
+			return FoundPaid, err
+		}
+		// Its money waits for a person; the attempt can be paid no more, and
+		// must not keep the order's goods for ever.
+		return FoundMisfit, s.store.EndPayment(ctx, p.ID, models.PayClosed, actor, "see payments to check", nil)
 	case t.State == wxpay.Closed, t.State == wxpay.Revoked:
 		return FoundDead, s.store.EndPayment(ctx, p.ID, models.PayClosed, actor, string(t.State), msgs)
 	case t.State == wxpay.PayError:
@@ -91,7 +97,7 @@ func (s *Service) endAttempt(ctx context.Context, p *models.Payment, actor strin
 			return err
 		case found == FoundPaid:
 			return fmt.Errorf("close attempt %s: it is paid: %w", p.OutTradeNo, models.ErrBadMove)
-		case found == FoundDead:
+		case found == FoundDead, found == FoundMisfit:
 			return nil
 		}
 		err = s.closeAtWeChat(ctx, p, actor)
