@@ -202,6 +202,7 @@ func TestBrowserCountdown(t *testing.T) {
 	o.State, o.CloseReason = models.Closed, models.ByTimeout
 	w.serve(storyPath, OrderDetail(OrderPage{Page: p, Order: o}))
 	w.until("document.querySelector('h1').textContent.includes('已关闭')")
+	w.until("!document.querySelector('[data-copy]').closest('[hidden]')") // the script of the new page is there
 	w.run("document.querySelector('[data-copy]').click()")
 	w.until("['已复制', '请长按复制'].includes(document.querySelector('[data-copy]').textContent)")
 	w.until("document.querySelector('[data-copy]').textContent === '复制订单编号'")

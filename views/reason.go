@@ -35,6 +35,7 @@ const (
 	Received     Reason = "received"    // the parcel was confirmed
 	OrderEnded   Reason = "order_ended" // the order was cancelled as asked
 	AddedAgain   Reason = "added_again" // the goods of an old order are in the cart
+	Unanswered   Reason = "unanswered"  // WeChat was asked for a way to pay and did not answer: nobody can have paid
 	NotSeen      Reason = "not_seen"    // asked after coming back: WeChat knows of no payment yet
 	NoSignIn     Reason = "sign_in"     // for programs: without a token, or with one that ended
 	CartMerged   Reason = "cart_merged" // what a guest had chosen came along

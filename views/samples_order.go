@@ -139,7 +139,7 @@ func channelSamples() []Sample {
 	code := CodePage{Page: frame, Order: order, Code: payPath(order.No) + "/code.svg", Until: order.Deadline}
 	gone, unsure := code, code
 	gone.Code = ""
-	unsure.Why, unsure.Code, unsure.Lang, unsure.Care = Unknown, "", EN, true
+	unsure.Why, unsure.Code, unsure.Lang, unsure.Care = Unanswered, "", EN, true
 	h5 := H5Page{Page: frame, Order: order, Link: "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx19203015&package=1037687096&redirect_url=https%3A%2F%2Fshop.example%2Fpay%2F" + order.No + "%2Fback"}
 	first, english := h5, h5
 	first.Link, english.Lang, english.Care = "", EN, true

@@ -81,7 +81,7 @@ func TestCatalogue(t *testing.T) {
 func TestEveryWordThere(t *testing.T) {
 	reasons := []Reason{Cancelled, NotEnough, AlreadyPaid, OrderClosed, Unknown, NoWindow, NotHere, Setup, OtherAccount,
 		StockShort, SoldOut, PriceChanged, TotalChanged, Placed, TooFast, NotFound, NoPage, Broken, BrokenMaybe, EmptyCart,
-		TooLate, LinkUsed, BadForm, Added, Removed, Received, OrderEnded, AddedAgain, CartMerged, NotSeen, NoSignIn}
+		TooLate, LinkUsed, BadForm, Added, Removed, Received, OrderEnded, AddedAgain, CartMerged, NotSeen, NoSignIn, Unanswered}
 	fields := []Field{FieldName, FieldPhone, FieldProvince, FieldCity, FieldDistrict, FieldDetail, FieldNote}
 	for l, read := range catalogue {
 		w := read()
