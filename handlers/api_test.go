@@ -46,7 +46,9 @@ func (a answered) into(status int, v any) {
 
 // code is the word for what went wrong.
 func (a answered) code() string {
-	var v struct{ Error struct{ Code, Message string } }
+	var v struct {
+		Error struct{ Code, Message string }
+	}
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || v.Error.Message == "" {
 		a.t.Errorf("no error that programs can read: %d %s", a.status, a.body)
 	}
@@ -144,7 +146,9 @@ func (p *program) buy() string {
 func TestMiniProgram(t *testing.T) {
 	w := newWorld(t)
 	p := w.mini(0)
-	var goods struct{ Goods []struct{ Slug, Name, Picture string } }
+	var goods struct {
+		Goods []struct{ Slug, Name, Picture string }
+	}
 	p.call("GET", "/goods", nil).into(200, &goods)
 	if len(goods.Goods) != 3 || goods.Goods[0].Slug != "longjing" || !strings.HasPrefix(goods.Goods[0].Picture, shopURL+"/static/") {
 		t.Errorf("goods %+v", goods)

@@ -111,10 +111,11 @@ func (s *Server) readPay(ctx context.Context, user int64, no string) (*checkout.
 	return s.Checkout.PayPage(ctx, u, no)
 }
 
-// why is the sentence for an attempt that WeChat has not answered.
+// why is the sentence for an attempt that WeChat has not answered. It has
+// given nothing yet that could be paid.
 func (x *payable) why() views.Reason {
 	if x.pay.Unsure {
-		return views.Unknown
+		return views.Unanswered
 	}
 	return ""
 }
@@ -328,11 +329,14 @@ func (s *Server) preparePay(c *gin.Context, user int64, no string, channel wxpay
 		return err
 	}
 	s.Log.Warn("payment not prepared", "order", no, "op", "pay", "err", err)
-	l, reason := s.lang(c), views.Setup
+	reason := views.Setup
 	if gateway.Unknown {
 		reason = views.Unknown
+		if pay, err := s.readPay(ctx, user, no); err == nil && pay.Unsure {
+			return s.see(c, "/pay/"+no) // the page says so by itself
+		}
 	}
-	if err := s.flash(c, views.Wait, views.Say(l, reason)); err != nil {
+	if err := s.flash(c, views.Wait, views.Say(s.lang(c), reason)); err != nil {
 		return err
 	}
 	return s.see(c, "/pay/"+no)
