@@ -113,3 +113,28 @@ func ExampleMP() {
 
 	// Output: https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx8888888888888888&redirect_uri=https%3A%2F%2Fshop.example.com%2Fauth%2Fwechat%2Fcallback&response_type=code&scope=snsapi_base&state=9f86d081884c7d65#wechat_redirect
 }
+
+// What did WeChat count yesterday?
+func ExampleBillReader() {
+	const bill = "\ufeff交易时间,公众账号ID,商户号,微信订单号,商户订单号,交易类型,交易状态,商户退款单号,退款金额,手续费,订单金额\r\n" +
+		"`2026-11-19 14:19:33,`wx8888888888888888,`1900000109,`4200000263,`P20261119A7K2M9,`JSAPI,`SUCCESS,`0,`0.00,`1.00800,`168.00\r\n" +
+		"`2026-11-19 16:01:00,`wx8888888888888888,`1900000109,`4200000263,`P20261119A7K2M9,`JSAPI,`REFUND,`R20261119000001,`58.00,`-0.34800,`0.00\r\n" +
+		"总交易单数,退款总金额,手续费总金额,订单总金额\r\n`2.0,`58.0,`0.66,`168.0\r\n"
+	r := wxpay.NewBillReader(strings.NewReader(bill)) // in life: gw.Bill(ctx, wxpay.BillRequest{Day: yesterday})
+	for {
+		row, err := r.Next()
+		if err == io.EOF {
+			break // only now is it known that nothing is missing
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(row.OutTradeNo, row.State, row.Total, row.OutRefundNo, row.RefundAmount)
+	}
+	fmt.Printf("%+v\n", r.Summary())
+	// Output:
+	// P20261119A7K2M9 SUCCESS 16800  0
+	// P20261119A7K2M9 REFUND 0 R20261119000001 5800
+	// {Count:2 Settled:0 RefundAmount:5800 RefundCoupon:0 Fee:66000 Total:16800 RefundAsked:0}
+}

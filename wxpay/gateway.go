@@ -8,7 +8,13 @@
 //	t, err := gw.ParseNotify(header, body)   // WeChat calls back; verified
 //	w.Write(gw.Accept())                     // only once t is stored durably
 //
-// and Query asks when the notification does not come. An error for which
+// and Query asks when the notification does not come. Other products differ in
+// the second step only: show the QR code of [Prepaid].CodeURL (Native), send
+// the browser to H5URL (H5), or hand [Gateway.App]'s parameters to an app. A
+// mini program's orders carry its app id and are signed with BridgeFor; a
+// [CashDesk] charges a payment code at once. Refund gives money back and
+// QueryRefund says when it has arrived; Bill and FundFlow stream what WeChat
+// counted that day. An error for which
 // [IsUnknown] holds says that WeChat may or may not have done it: ask with
 // Query, or repeat with the same OutTradeNo; it is never a "no".
 package wxpay
