@@ -120,6 +120,9 @@ func (c *Config) checkPay(ps *problems) {
 	for _, h := range c.Pay.Hosts {
 		checkWeChat(ps, "pay.hosts", h)
 	}
+	if n := len(c.Pay.AppServerKey); n > 0 && n < 32 {
+		ps.addf("pay.app_server_key has %d characters: 32 random ones at least, because it orders for anybody", n)
+	}
 	checkWeChat(ps, "pay.face_host", c.Pay.FaceHost)
 	checkWeChat(ps, "wechat.api_base", c.WeChat.APIBase)
 	checkWeChat(ps, "wechat.authorize_url", c.WeChat.AuthorizeURL)

@@ -305,3 +305,45 @@ func TestChannelOf(t *testing.T) {
 		t.Errorf("a channel that does not exist = %d", res.StatusCode)
 	}
 }
+
+// A way to pay that WeChat does not answer about is asked for again under the
+// same number; one that the shop may not use is said to be the shop's fault,
+// and leaves the way into WeChat.
+func TestChannelNotReady(t *testing.T) {
+	w := newWorld(t)
+	w.gateway = func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/pay/unifiedorder" {
+			return false
+		}
+		rw.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	c := w.outside()
+	no := c.buy("LJ-50g")
+	first := w.attempt(no).OutTradeNo
+	for _, res := range []result{c.visit("/pay/" + no), c.submit("/pay/"+no, url.Values{"via": {"native"}})} {
+		if res.StatusCode != 200 || strings.Contains(res.body, "code.svg") || !strings.Contains(res.body, "微信还没有答复") || strings.Contains(res.body, "我们在确认") {
+			t.Errorf("no answer of WeChat = %d\n%s", res.StatusCode, res.body)
+		}
+	}
+	if res := c.do("GET", "/pay/"+no+"/code.svg", nil); res.StatusCode != http.StatusNotFound {
+		t.Errorf("a code that is not there = %d", res.StatusCode)
+	}
+	w.gateway = nil
+	res := c.submit("/pay/"+no, url.Values{"via": {"native"}})
+	if p := w.attempt(no); !strings.Contains(res.body, "code.svg") || p.OutTradeNo != first {
+		t.Errorf("asked again under %s, was %s\n%s", p.OutTradeNo, first, res.body)
+	}
+
+	if code := w.api("PUT", "account", map[string]any{"enforce": true, "products": []string{"JSAPI"}}, nil); code != 200 {
+		t.Fatalf("closing products = %d", code)
+	}
+	other := c.buy("LJ-50g")
+	res = c.submit("/pay/"+other, url.Values{"via": {"native"}})
+	if res.StatusCode != 200 || !strings.Contains(res.body, "店家的付款设置有问题") || !strings.Contains(res.body, `value="wechat"`) {
+		t.Errorf("a product that is not opened = %d\n%s", res.StatusCode, res.body)
+	}
+	if token := c.claimLink(other); token == "" {
+		t.Error("no way into WeChat")
+	}
+}
