@@ -69,14 +69,25 @@ func (s *Server) adminTable() []adminRoute {
 		{post, "/admin/orders/:no/ship", clerk, s.shipOrder},
 		{post, "/admin/orders/:no/close", clerk, s.closeOrder},
 		{post, "/admin/orders/:no/note", clerk, s.noteOrder},
+		{get, "/admin/orders/:no/refund", clerk, s.showRefund},
+		{post, "/admin/orders/:no/refund", clerk, s.refundOrder},
+		{get, adminRefundsPath, viewer, s.showRefunds},
 		{get, adminCheckPath, viewer, s.showCheck},
 		{post, adminCheckPath + "/:id/explain", clerk, s.explainMisfit},
+		{post, adminCheckPath + "/:id/refund", clerk, s.refundMisfit},
+		{get, adminDeskPath, clerk, s.showDesk},
+		{post, adminDeskPath, clerk, s.sell},
+		{get, adminDeskPath + "/:no", clerk, s.showSale},
+		{post, adminDeskPath + "/:no/status", clerk, s.saleStatus},
+		{post, adminDeskPath + "/:no/reverse", clerk, s.reverseSale},
 	}
 }
 
 const (
 	adminPasswordPath = "/admin/password"
 	adminCheckPath    = "/admin/check"
+	adminRefundsPath  = "/admin/refunds"
+	adminDeskPath     = "/admin/cashdesk"
 )
 
 // adminRoutes puts the back office on r.
@@ -183,6 +194,9 @@ func (s *Server) adminFrame(c *gin.Context, d *duty, menu views.AdminMenu) (view
 		return p, nil, err
 	}
 	if p.ToCheck, err = s.Store.OpenMisfits(c.Request.Context()); err != nil {
+		return p, nil, err
+	}
+	if p.Refunding, _, err = s.Store.OpenRefunds(c.Request.Context()); err != nil {
 		return p, nil, err
 	}
 	p.ToShip = counts[models.Paid]

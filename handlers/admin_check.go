@@ -52,6 +52,7 @@ func (s *Server) checkPage(c *gin.Context, d *duty, status int, p views.AdminChe
 	if p.AdminPage, _, err = s.adminFrame(c, d, views.AdminMenuCheck); err != nil {
 		return err
 	}
+	p.Limit = s.refundLimit(d)
 	return s.show(c, classStaff, status, views.AdminCheck(p))
 }
 

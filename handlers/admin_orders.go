@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,7 +16,6 @@ import (
 const (
 	newestOrders = 6
 	adminRows    = 20
-	countedDues  = 100
 	maxTrail     = 200 // pages that "newer" can go back
 )
 
@@ -25,13 +25,8 @@ func (s *Server) showToday(c *gin.Context, d *duty) error {
 		return err
 	}
 	p := views.AdminTodayPage{AdminPage: frame, Counts: counts}
-	dues, err := s.Store.PendingRefunds(c.Request.Context(), countedDues)
-	if err != nil {
+	if _, p.RefundsSum, err = s.Store.OpenRefunds(c.Request.Context()); err != nil {
 		return err
-	}
-	p.Refunds, p.More = int64(len(dues)), len(dues) == countedDues
-	for _, r := range dues {
-		p.RefundsSum += r.Amount
 	}
 	if p.Newest, err = s.Store.FindOrders(c.Request.Context(), models.OrderFilter{Limit: newestOrders}); err != nil {
 		return err
@@ -157,5 +152,9 @@ func (s *Server) adminOrderPage(c *gin.Context, d *duty, status int, form views.
 	if err != nil {
 		return err
 	}
-	return s.show(c, classStaff, status, views.AdminOrder(views.AdminOrderPage{AdminPage: frame, Dossier: *file, Form: form}))
+	_, left, err := s.Checkout.Refundable(c.Request.Context(), no)
+	if err != nil && !errors.Is(err, models.ErrBadMove) {
+		return err
+	}
+	return s.show(c, classStaff, status, views.AdminOrder(views.AdminOrderPage{AdminPage: frame, Dossier: *file, Left: left, Form: form}))
 }

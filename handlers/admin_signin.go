@@ -141,6 +141,9 @@ func (s *Server) admit(c *gin.Context, who *models.Staff, next string) error {
 	if err := s.desk.remember(c.Writer, who.ID); err != nil {
 		return err
 	}
+	if err := s.Store.SawStaff(c.Request.Context(), who.ID); err != nil {
+		s.Log.Warn("last sign-in not kept", "user", who.Name, "err", err) // the door is open all the same
+	}
 	s.Log.Info("staff signed in", "user", who.Name, "op", "signin")
 	if who.MustChange {
 		next = adminPasswordPath

@@ -59,6 +59,12 @@ func (p *AdminPage) value(m *AdminMisfit, s string) string {
 	return s
 }
 
+// refundable reports whether this money can be given back here, and by the
+// reader. Without an amount or a number WeChat cannot be asked to.
+func (p *AdminCheckPage) refundable(m *AdminMisfit) bool {
+	return m.Total > 0 && m.OutTradeNo != "" && (p.Limit == nil || m.Total <= *p.Limit)
+}
+
 // typed and trouble belong to the form that was sent back.
 func (p *AdminCheckPage) typed(id int64) string {
 	if p.At != id {

@@ -14,6 +14,10 @@ import (
 //	AdminOrders(AdminOrdersPage)       any number finds its order
 //	AdminOrder(AdminOrderPage)         the whole story, and what may be done
 //	AdminCheck(AdminCheckPage)         money that does not fit
+//	AdminRefund(AdminRefundPage)       give money back, never more than is left
+//	AdminRefunds(AdminRefundsPage)     what WeChat has not finished
+//	AdminDesk(AdminDeskPage)           the cash desk, ready for the scanner
+//	AdminSale(AdminSalePage)           what became of one scan
 //	AdminError(AdminErrorPage)         what happened, what changed, a way back
 
 // AdminPage is what every page of the merchant needs to draw its frame.
@@ -29,7 +33,10 @@ type AdminPage struct {
 	Menu   AdminMenu // the entry that this page belongs to
 	Flash  *Flash
 	// Numbers beside the entries of the menu.
-	ToShip, ToCheck int64
+	ToShip, ToCheck, Refunding int64
+	// Script asks for desk.js; Live draws the page again every few seconds where
+	// there is no script.
+	Script, Live bool
 }
 
 // Masked reports whether names, phones and addresses are hidden from the
@@ -47,6 +54,8 @@ const (
 	AdminMenuToday   AdminMenu = "today"
 	AdminMenuOrders  AdminMenu = "orders"
 	AdminMenuCheck   AdminMenu = "check"
+	AdminMenuRefunds AdminMenu = "refunds"
+	AdminMenuDesk    AdminMenu = "cashdesk"
 	AdminMenuAccount AdminMenu = "account"
 )
 
@@ -71,6 +80,17 @@ const (
 	AdminNoteUnclear    AdminProblem = "note_unclear" // characters nobody types, or too long
 	AdminCarrier        AdminProblem = "carrier"
 	AdminTracking       AdminProblem = "tracking"
+	AdminRefundAmount   AdminProblem = "refund_amount" // no amount
+	AdminRefundLeft     AdminProblem = "refund_left"   // more than is left
+	AdminRefundLimit    AdminProblem = "refund_limit"  // more than the person may
+	AdminRefundReason   AdminProblem = "refund_reason" // too long for WeChat
+	AdminRefundLines    AdminProblem = "refund_lines"  // more pieces than there are
+	AdminDeskAmount     AdminProblem = "desk_amount"
+	AdminDeskCode       AdminProblem = "desk_code"   // no payment code
+	AdminDeskFace       AdminProblem = "desk_face"   // no face code
+	AdminDeskOpenID     AdminProblem = "desk_openid" // of whose face
+	AdminDeskUsed       AdminProblem = "desk_used"   // the form has sold something else
+	AdminDeskAPI        AdminProblem = "desk_api"    // the configured API has no cash desk
 )
 
 // AdminSaying is a flash of the merchant; AdminSay gives its words.
@@ -92,6 +112,11 @@ const (
 	AdminSaidMisfit    AdminSaying = "asked_misfit"  // WeChat says paid, and it does not fit
 	AdminSaidNoAnswer  AdminSaying = "no_answer"     // WeChat did not answer; nothing was decided
 	AdminSaidRefused   AdminSaying = "refused"       // WeChat refused the question
+
+	AdminSaidRefunding     AdminSaying = "refunding"      // WeChat took a refund on: amount, number
+	AdminSaidRefundKept    AdminSaying = "refund_kept"    // promised, WeChat did not answer yet: amount, number
+	AdminSaidRefundHeld    AdminSaying = "refund_held"    // a person is needed: amount, number
+	AdminSaidMisfitNothing AdminSaying = "misfit_nothing" // nothing is left of this payment: what is
 )
 
 // AdminSignInPage is the door.
@@ -116,9 +141,7 @@ type AdminPasswordPage struct {
 type AdminTodayPage struct {
 	AdminPage
 	Counts     map[models.State]int64
-	Refunds    int64      // due or under way
-	RefundsSum models.Fen // of these
-	More       bool       // there are more refunds than were counted
+	RefundsSum models.Fen // of the refunds that have not ended
 	Newest     []models.OrderRow
 }
 
@@ -137,6 +160,7 @@ type AdminOrdersPage struct {
 type AdminOrderPage struct {
 	AdminPage
 	models.Dossier
+	Left models.Fen // of what was paid, to give back
 	Form AdminOrderForm
 }
 
@@ -159,6 +183,7 @@ const (
 	AdminClose   AdminAction = "close"
 	AdminNote    AdminAction = "note"
 	AdminExplain AdminAction = "explain"
+	AdminGive    AdminAction = "refund"
 )
 
 // AdminCheckPage is the list of payments that fit nothing.
@@ -171,6 +196,7 @@ type AdminCheckPage struct {
 	At      int64
 	Note    string
 	Problem AdminProblem
+	Limit   *models.Fen // of one refund by the reader; nil: none
 }
 
 // AdminMisfit is a payment to check with the number of its order.

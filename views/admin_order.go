@@ -33,6 +33,14 @@ func (p *AdminPage) clock(t time.Time) string {
 	return t.Format("01-02")
 }
 
+// receiver is who gets the parcel; at the cash desk nobody.
+func (p *AdminOrderPage) receiver() string {
+	if p.Order.Source == models.FromCounter {
+		return p.w().Orders.Counter
+	}
+	return p.person(p.Order.Receiver.Name) + " " + maskPhone(p.Order.Receiver.Phone)
+}
+
 // sumWord says whether the total was paid or is due.
 func (p *AdminOrderPage) sumWord() string {
 	if p.Order.PaidAt.IsZero() {

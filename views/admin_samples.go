@@ -12,7 +12,7 @@ import (
 func AdminSamples() []Sample {
 	owner, viewer := adminStoryPage(ZH, "陆掌柜", "owner"), adminStoryPage(ZH, "看看", "viewer")
 	english := adminStoryPage(EN, "xiaoman", "staff")
-	return []Sample{
+	return append(adminMoneySamples(), []Sample{
 		{"signin", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Name: "owner", Problem: AdminWrong})},
 		{"signin-wait", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Problem: AdminWait, Wait: 40 * time.Second, Next: "/admin/orders"})},
 		{"signin-en", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Lang: EN, Now: owner.Now}, Problem: AdminEnded})},
@@ -36,7 +36,7 @@ func AdminSamples() []Sample {
 		{"check-none", AdminCheck(AdminCheckPage{AdminPage: adminStoryQuiet(owner).at(AdminMenuCheck)})},
 		{"error-409", AdminError(AdminErrorPage{AdminPage: owner.at(AdminMenuOrders), Status: 409, OrderNo: adminStoryNo, State: models.Closed})},
 		{"error-500", AdminError(AdminErrorPage{AdminPage: owner.at(AdminMenuOrders), Status: 500, Ref: "7F3K-92QD", Back: "/admin/check"})},
-	}
+	}...)
 }
 
 const (
@@ -49,7 +49,7 @@ const (
 func adminStoryPage(l Lang, user, role string) AdminPage {
 	return AdminPage{
 		Lang: l, Path: "/admin", Now: storyTime(11, 20, 16, 5, 0), Who: user, Role: role,
-		Menu: AdminMenuOrders, ToShip: 6, ToCheck: 1,
+		Menu: AdminMenuOrders, ToShip: 6, ToCheck: 1, Refunding: 2,
 	}
 }
 
@@ -59,7 +59,7 @@ func adminStoryPlay(p AdminPage) AdminPage {
 }
 
 func adminStoryQuiet(p AdminPage) AdminPage {
-	p.ToShip, p.ToCheck = 0, 0
+	p.ToShip, p.ToCheck, p.Refunding = 0, 0, 0
 	return p
 }
 
@@ -70,7 +70,7 @@ func (p AdminPage) at(m AdminMenu) AdminPage {
 
 func adminStoryToday(p AdminPage) AdminTodayPage {
 	return AdminTodayPage{
-		AdminPage: p.at(AdminMenuToday), Counts: adminStoryCounts(), Refunds: 2, RefundsSum: 32640_00, Newest: adminStoryRows()[:5],
+		AdminPage: p.at(AdminMenuToday), Counts: adminStoryCounts(), RefundsSum: 32640_00, Newest: adminStoryRows()[:5],
 	}
 }
 

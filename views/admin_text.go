@@ -28,9 +28,9 @@ var adminCatalogue = [...]func() *adminWords{
 // finds a missing key.
 type adminWords struct {
 	Frame struct {
-		Shop, Title, Skip, Nav, Today, Orders, Check, Account, SignOut, OtherLang string
-		Day, FullDay, Minutes, Hours, Days                                        string
-		Weekdays                                                                  [7]string
+		Shop, Title, Skip, Nav, Today, Orders, Check, Refunds, Account, SignOut, OtherLang string
+		Day, FullDay, Minutes, Hours, Days                                                 string
+		Weekdays                                                                           [7]string
 	}
 	SignIn struct {
 		Title, Only, User, Password, Button, Fresh, Forgot string
@@ -44,10 +44,19 @@ type adminWords struct {
 	}
 	Orders struct {
 		Title, States, All, Any, Hint, Find, Caption, Empty, NoHit, NoHitText, Clear string
-		Receiver, Amount, Goods, State, Placed, No, Tail, AndMore                    string
+		Receiver, Amount, Goods, State, Placed, No, Tail, AndMore, Counter           string
 		Pages, Prev, Next, Range                                                     string
 	}
 	Order  adminOrderWords
+	Refund struct {
+		Title, To, Text, Given, Left, Nothing, Safe, Cancel, Button, ButtonSum, Which, Restock, UpTo, Yes string
+		Amount, Reason, ReasonHint, Limit                                                                 string
+	}
+	Refunds struct {
+		Title, States, Open, Under, NoneUnder, Same, Ended, None, What, When, Payer, Amount, Nobody string
+		Held, NoneHeld, HeldWould, HeldText, Doing, Soon                                            string
+	}
+	Desk   adminDeskWords
 	Check  adminCheckWords
 	Errors map[string]struct{ Title, Text string }
 	Error  struct{ Title, Ref, Now, ToOrder, ToStart, Back string }
@@ -74,16 +83,25 @@ type adminOrderWords struct {
 	Close, CloseTitle, CloseText, Reason, ReasonHint, CloseButton                                 string
 	Goods, Name, Price, Qty, Sum, Delivery, Total, Due, Refunded, Refunding                       string
 	Payments, Channel, Amount, OutTradeNo, Transaction, NoPayments, PaidAt, Expires, LastError    string
-	Refunds, RefundNo, RefundWhy, RefundSince, RefundLater                                        string
+	Refunds, RefundNo, RefundWhy, RefundSince, RefundLater, Refund, RefundHeld                    string
 	Messages, MessagesText, NoMessages, Sent, Answer, Failed, Called, Took                        string
 	Buyer, Receiver, Phone, Address, Note, No, Guest, OpenID, SendTo, Parcel, Closed, Until, User string
 	Log, AddNote, SaveNote, Misfits                                                               string
 }
 
 type adminCheckWords struct {
-	Title, Waiting, None, NoneTitle, Intro, What, Ours, Theirs, Order, OutTradeNo, Transaction string
-	Since, Why, Explain, ExplainHint, ExplainButton, AskButton, RefundLater, Raw, Done, By     string
-	Amount, How, When, Older, Less, More, Unreadable, Total, Nothing                           string
+	Title, Waiting, None, NoneTitle, Intro, What, Ours, Theirs, Order, OutTradeNo, Transaction       string
+	Since, Why, Explain, ExplainHint, ExplainButton, AskButton, RefundButton, NotHere, Raw, Done, By string
+	Amount, How, When, Older, Less, More, Unreadable, Total, Nothing                                 string
+}
+
+type adminDeskWords struct {
+	Title, Ways, ByCode, ByFace, Amount, Often, Code, CodeHint, Auto, Again, Button, ButtonSum string
+	OpenID, FaceCode, FaceHint                                                                 string
+	Today, What, Time, Result, Take, Sum, How, HowAmount, HowEnter, HowScan, HowCode, HowWait  string
+	HowEnd, Waited, Asked, AskedTimes, WillReverse, Reverse, Next, Other, Retry                string
+	States                                                                                     map[string]struct{ Title, Text string }
+	Tags                                                                                       map[string]string
 }
 
 func mustReadAdmin(b []byte) *adminWords {
