@@ -198,8 +198,8 @@ func TestAdminCheck(t *testing.T) {
 	if n := strings.Count(page.body, "4200000000000000000000000001"); n != 1 {
 		t.Errorf("an open payment is on the page %d times", n)
 	}
-	if strings.Contains(page.body, "全额退款") {
-		t.Error("there is a refund button, which could do nothing yet")
+	if !strings.Contains(page.body, "全额退款 ¥98.00") {
+		t.Error("there is no button to give the money back")
 	}
 	if res := boss.do("GET", "/admin/orders/"+no, nil); !strings.Contains(res.body, "和这个订单有关的待核对付款") || !strings.Contains(res.body, "有一笔钱对不上，放进待核对 ¥98.00") {
 		t.Error("the order does not tell of the payment")
@@ -248,14 +248,14 @@ func TestAdminToday(t *testing.T) {
 	}
 	res := c.do("GET", "/admin", nil)
 	for _, want := range []string{
-		`待发货</span><b>1</b>`, `待付款</span><b>1</b>`, `待核对</span><b>0</b>`, `待退款</span><b>1</b><span class="s">共 ¥66.00</span>`,
+		`待发货</span><b>1</b>`, `待付款</span><b>1</b>`, `待核对</span><b>0</b>`, `退款没完</span><b>1</b><span class="s">共 ¥66.00</span>`,
 	} {
 		if !strings.Contains(res.body, want) {
 			t.Errorf("today does not show %s\n%s", want, res.body)
 		}
 	}
 	res = c.submit("/admin/orders/"+closed+"/ask", url.Values{})
-	if !strings.Contains(res.body, "已记为待退款") || !strings.Contains(res.body, "订单关闭后才付款") {
+	if !strings.Contains(res.body, "这笔钱正在退回") || !strings.Contains(res.body, "订单关闭后才付款") {
 		t.Errorf("asking about money that came too late\n%s", res.body)
 	}
 }

@@ -75,7 +75,7 @@ type look struct{ Sideways, Broken, Styled, Small string }
 const checkLook = `(() => {
 	const d = document.documentElement, phone = innerWidth < 720;
 	const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.side,.nav,.panel,.vh'));
-	const small = [...document.querySelectorAll('a,button,input:not([type=hidden]),summary')].filter(e => {
+	const small = [...document.querySelectorAll('a,button,input:not([type=hidden]):not([type=checkbox]),.check,summary')].filter(e => {
 		const r = e.getBoundingClientRect();
 		return phone && r.height > 0 && r.height < 43.5 && !e.closest('.skip') && !e.hidden;
 	});
