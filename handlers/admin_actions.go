@@ -56,6 +56,8 @@ func (s *Server) finding(c *gin.Context, no string, found map[string]checkout.Fi
 		count[f]++
 	}
 	switch {
+	case count[checkout.FoundMisfit] > 0:
+		return views.Bad, views.AdminSaidMisfit, nil
 	case count[checkout.FoundPaid] > 0:
 		return s.paidFinding(c, no)
 	case count[checkout.FoundOpen] > 0:

@@ -194,6 +194,12 @@ func (s *Server) showSale(c *gin.Context, d *duty) error {
 	if err != nil {
 		return err
 	}
+	if odd, err := s.misfits(c, sale); err != nil || odd {
+		if err != nil {
+			return err
+		}
+		return s.see(c, adminOrder(sale.Order.No)) // "no money came" would be wrong
+	}
 	p := views.AdminSalePage{Sale: *sale}
 	if p.AdminPage, _, err = s.adminFrame(c, d, views.AdminMenuDesk); err != nil {
 		return err
@@ -205,6 +211,15 @@ func (s *Server) showSale(c *gin.Context, d *duty) error {
 		return err
 	}
 	return s.show(c, classStaff, http.StatusOK, views.AdminSale(p))
+}
+
+// misfits reports a sale that ended because what came does not fit it.
+func (s *Server) misfits(c *gin.Context, sale *models.Sale) (bool, error) {
+	if views.AdminSaleStateOf(sale) != views.AdminSaleReversed {
+		return false, nil
+	}
+	file, err := s.Store.Dossier(c.Request.Context(), sale.Order.No)
+	return err == nil && openMisfit(file.Misfits), err
 }
 
 // saleStatus is the waiting page's question: it takes the sale a step on when

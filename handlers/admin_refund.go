@@ -241,6 +241,9 @@ func (s *Server) refundAgain(c *gin.Context, d *duty, f *form, chosen []models.R
 
 // refunded says how far a refund has come already.
 func (s *Server) refunded(c *gin.Context, d *duty, to string, r *models.Refund) error {
+	if now, err := s.Store.Refund(c.Request.Context(), r.OutRefundNo); err == nil {
+		r = now // its first step was taken meanwhile
+	}
 	tint, saying := views.OK, views.AdminSaidRefunding
 	switch r.State {
 	case models.RefundPending:

@@ -1,7 +1,7 @@
 "use strict";
 // The cash desk and the refund form work without this; it makes them as quick
 // as a scanner. It decides nothing: every answer is our server's.
-const $ = q => document.querySelector(q);
+const page = document, $ = q => page.querySelector(q);
 const on = (el, name, fn) => el?.addEventListener(name, fn);
 const amount = $("[name=amount]"), code = $("[name=code]"), go = $("[data-say]"), wait = $("[data-wait]");
 const say = () => { if (go && amount) go.textContent = go.dataset.say.replace("%s", amount.value.trim() || "0.00"); };
@@ -13,29 +13,27 @@ on(window, "pageshow", e => { if (e.persisted) location.reload(); });
 
 // A form goes out once; what fires twice is swallowed, here and at the server.
 let sent = false;
-on(document, "submit", e => {
+on(page, "submit", e => {
   if (!e.target.matches("[data-once]")) return;
   if (sent) return e.preventDefault();
   if (code) sessionStorage.scan = Date.now() + " " + code.value;
   sent = true;
-  e.submitter?.classList.add("busy");
-  setTimeout(() => { sent = false; $(".btn.busy")?.classList.remove("busy"); }, 15000);
+  setTimeout(() => { sent = false; }, 15000);
 });
 
 // The lines of a refund add up to its amount, up to what is left.
-const lines = [...document.querySelectorAll("[data-fen]")];
-const pieces = l => l.type === "checkbox" ? +l.checked : Math.trunc(l.value);
+const lines = [...page.querySelectorAll("[data-fen]")];
 lines.forEach(l => on(l, "change", () => {
-  const fen = Math.min(lines.reduce((n, l) => n + l.dataset.fen * pieces(l), 0), amount.dataset.max);
-  if (fen) amount.value = Math.trunc(fen / 100) + "." + String(fen % 100).padStart(2, "0");
+  const fen = Math.min(lines.reduce((n, l) => n + l.dataset.fen * (l.max ? l.value | 0 : l.checked), 0), amount.dataset.max);
+  if (fen) amount.value = String(fen).padStart(3, 0).replace(/..$/, ".$&");
   say();
 }));
 
-if ($("[aria-invalid]")) sessionStorage.removeItem("scan");
-const tell = text => { $("#say").textContent = text; };
+const memory = sessionStorage, tell = text => { $("#say").textContent = text; };
+if ($("[aria-invalid]")) memory.clear();
 if (code?.dataset.letters) {
   on(code, "input", () => {
-    const v = code.value, [at, last] = (sessionStorage.scan || "").split(" ");
+    const v = code.value, [at, last] = (memory.scan || "").split(" ");
     tell(/\D/.test(v) ? code.dataset.letters : "");
     if (!/^\d{18}$/.test(v)) return;
     if (v === last && Date.now() - at < 60000) {
@@ -45,11 +43,11 @@ if (code?.dataset.letters) {
     code.form.requestSubmit();
   });
 }
-on(amount, "keydown", e => {
-  if (e.key === "Enter" && code && !code.value) { e.preventDefault(); code.focus(); }
+if (code) on(amount, "keydown", e => {
+  if (e.key === "Enter" && !code.value) { e.preventDefault(); code.focus(); }
 });
-on(document, "click", e => {
-  if (!e.target.closest("a,button,input,label,summary")) (amount?.value && code || amount)?.focus();
+if (code) on(page, "click", e => {
+  if (!e.target.closest("a,button,input,label")) (amount.value ? code : amount).focus();
 });
 
 // While the payer types: a step at WeChat when it is due, and the news.
