@@ -4,7 +4,7 @@
 const page = document, $ = q => page.querySelector(q);
 const on = (el, name, fn) => el?.addEventListener(name, fn);
 const amount = $("[name=amount]"), code = $("[name=code]"), go = $("[data-say]"), wait = $("[data-wait]");
-const say = () => { if (go && amount) go.textContent = go.dataset.say.replace("%s", amount.value.trim() || "0.00"); };
+const say = () => { if (go) go.textContent = go.dataset.say.replace("%s", amount.value || "0.00"); };
 on(amount, "input", say);
 say();
 
@@ -36,11 +36,9 @@ if (code?.dataset.letters) {
     const v = code.value, [at, last] = (memory.scan || "").split(" ");
     tell(/\D/.test(v) ? code.dataset.letters : "");
     if (!/^\d{18}$/.test(v)) return;
-    if (v === last && Date.now() - at < 60000) {
-      code.value = "";
-      return tell(code.dataset.again);
-    }
-    code.form.requestSubmit();
+    if (v !== last || Date.now() - at > 60000) return code.form.requestSubmit();
+    code.value = "";
+    tell(code.dataset.again);
   });
 }
 if (code) on(amount, "keydown", e => {
@@ -54,15 +52,15 @@ if (code) on(page, "click", e => {
 const ask = async () => {
   try {
     const r = await fetch(wait.dataset.url, { method: "POST", body: new URLSearchParams() });
-    if (r.redirected) return location.reload();
+    if (r.redirected) return location.replace(r.url);
     const x = await r.json();
-    if (x.state && x.state !== wait.dataset.state) return location.replace(location.pathname);
-    if (x.asked) $("#asked").textContent = x.asked;
+    if (x.state !== wait.dataset.state) return location.replace(location.pathname);
+    $("#asked").textContent = x.asked;
   } catch {}
   setTimeout(ask, 2000);
 };
 if (wait) {
   let s = +wait.dataset.wait;
   setInterval(() => { wait.textContent = wait.dataset.words.replace("%d", ++s); }, 1000);
-  setTimeout(ask, 1000);
+  setTimeout(ask, 2000);
 }
