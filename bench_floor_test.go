@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
 	"strconv"
 	"sync"
@@ -34,16 +36,28 @@ func TestBenchRole(t *testing.T) {
 	io.Copy(io.Discard, os.Stdin) // until the bench ends
 }
 
-// helloRole is gin that says hello, and at /page the bytes of a file.
+// helloRole is gin that says hello, and at /page the bytes of a file with the
+// headers of another.
 func helloRole(t *testing.T) http.Handler {
-	page, err := os.ReadFile(os.Getenv("BENCH_PAGE"))
+	file := os.Getenv("BENCH_PAGE")
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	text, _ := os.ReadFile(file + ".head") // no file, no headers
+	head, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(text, "\r\n"...)))).ReadMIMEHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	head.Del("Date")
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.GET("/hello", func(c *gin.Context) { c.String(http.StatusOK, "hello") })
 	r.GET("/page", func(c *gin.Context) {
+		h := c.Writer.Header()
+		for key, value := range head {
+			h[key] = value
+		}
 		c.Header("Content-Length", strconv.Itoa(len(page)))
 		c.Data(http.StatusOK, "text/html; charset=utf-8", page)
 	})

@@ -20,6 +20,7 @@ type line struct {
 	conn net.Conn
 	in   *bufio.Reader
 	body []byte // of the last answer
+	head []byte // its lines, each with its end
 }
 
 // reply is what the load looks at.
@@ -58,15 +59,17 @@ func (l *line) ask(request []byte) (reply, error) {
 		return r, err
 	}
 	length := -1
+	l.head = l.head[:0]
 	for {
 		h, err := l.in.ReadSlice('\n')
 		if err != nil {
 			return r, err
 		}
-		h = bytes.TrimRight(h, "\r\n")
-		if len(h) == 0 {
+		if len(h) == 2 {
 			break
 		}
+		l.head = append(l.head, h...)
+		h = h[:len(h)-2] // without the end of the line
 		if v, ok := bytes.CutPrefix(h, lengthKey); ok {
 			length, _ = strconv.Atoi(string(v))
 		} else if v, ok := bytes.CutPrefix(h, locationKey); ok {

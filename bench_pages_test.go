@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,9 +31,8 @@ func (b *bench) pageRows() {
 	cookies := b.readers(dir)
 	r := b.shop.serve(dir, "http://127.0.0.1:1")
 	defer r.stop()
-	for _, coding := range []string{gzipped, ""} {
-		b.cachedRow(r, coding)
-	}
+	b.cachedRow(r, false)
+	b.cachedRow(r, true)
 	b.drawnRows(r, cookies)
 }
 
@@ -57,36 +57,39 @@ func (b *bench) readers(dir string) []string {
 	return cookies
 }
 
-// cachedRow: an anonymous reader of the list.
-func (b *bench) cachedRow(r *running, coding string) {
-	request := r.get("/", "", coding)
-	page := b.fetch(r, request)
+// cachedRow: an anonymous reader of the list. The floor sends the same body,
+// and in a second row the same headers too.
+func (b *bench) cachedRow(r *running, headers bool) {
+	request := r.get("/", "", gzipped)
+	page, head := b.fetch(r, request)
+	name := fmt.Sprintf("product list, %d goods, cached, %d bytes of gzip", benchGoods, len(page))
+	if headers {
+		name = "the same against hello with the same headers"
+	} else {
+		head = nil
+	}
 	file := filepath.Join(b.t.TempDir(), "page")
-	if err := os.WriteFile(file, page, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(file, page, 0o600), os.WriteFile(file+".head", head, 0o600)); err != nil {
 		b.t.Fatal(err)
 	}
 	hello := b.m.role(b.t, "hello", "0", "BENCH_PAGE="+file)
 	defer hello.stop()
-	floor := []byte("GET /page HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + browser + coding + "\r\n")
-	name := fmt.Sprintf("product list, %d goods, cached, %d bytes", benchGoods, len(page))
-	if coding != "" {
-		name += " of gzip"
-	}
+	floor := []byte("GET /page HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + browser + gzipped + "\r\n")
 	ours := func() sample { return r.run(pageLines, 1<<40, pageTime, asking(request), hello.pid()) }
 	b.served(name, 0.80, r, func() sample {
 		return hello.run(pageLines, 1<<40, pageTime, asking(floor), r.pid())
 	}, ours, ours)
 }
 
-// fetch is the body of one answer.
-func (b *bench) fetch(r *running, request []byte) []byte {
+// fetch is one answer.
+func (b *bench) fetch(r *running, request []byte) (body, head []byte) {
 	b.t.Helper()
 	ls, closeAll := r.lines(1)
 	defer closeAll()
 	if _, err := ls[0].want(200, request); err != nil {
 		b.t.Fatal(err)
 	}
-	return ls[0].body
+	return ls[0].body, ls[0].head
 }
 
 // asking repeats one request for a page.
@@ -98,20 +101,24 @@ func asking(request []byte) func(*line, int64) error {
 }
 
 // drawnRows: the list for shoppers with sessions. The shop keeps drawn pages
-// for each number in the cart; the second row asks for more of them than it
+// for each number in the cart; the other rows ask for more of them than it
 // keeps, so that every page is drawn.
 func (b *bench) drawnRows(r *running, cookies []string) {
 	hello := b.m.role(b.t, "hello", "0", "BENCH_PAGE=/dev/null")
 	defer hello.stop()
 	floor := []byte("GET /hello HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + browser + "\r\n")
-	requests := make([][]byte, len(cookies))
-	for i, c := range cookies {
-		requests[i] = r.get("/", c, gzipped)
-	}
 	for _, x := range []struct {
-		name  string
-		carts int64
-	}{{"product list with a session, page kept", 8}, {"product list with a session, page drawn", manyCarts}} {
+		name, coding string
+		carts        int64
+	}{
+		{"product list with a session, drawn each time", "", manyCarts},
+		{"the same in gzip, packed each time", gzipped, manyCarts},
+		{"the same from the pages that are kept", gzipped, 8},
+	} {
+		requests := make([][]byte, x.carts)
+		for i := range requests {
+			requests[i] = r.get("/", cookies[i], x.coding)
+		}
 		ours := func() sample {
 			return r.run(pageLines, 1<<40, pageTime, func(l *line, i int64) error {
 				_, err := l.want(200, requests[i%x.carts])
@@ -169,7 +176,7 @@ func (b *bench) weightRow() {
 }
 
 func (b *bench) weigh(r *running, path, cookie string) (weight, requests int) {
-	packed := b.fetch(r, r.get(path, cookie, gzipped))
+	packed, _ := b.fetch(r, r.get(path, cookie, gzipped))
 	weight, requests = len(packed), 1
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -183,7 +190,8 @@ func (b *bench) weigh(r *running, path, cookie string) (weight, requests int) {
 		b.t.Errorf("%s loads a stylesheet that the bench does not weigh", path)
 	}
 	for _, m := range scriptSource.FindAllStringSubmatch(string(page), -1) {
-		weight += len(b.fetch(r, r.get(m[1], "", gzipped)))
+		script, _ := b.fetch(r, r.get(m[1], "", gzipped))
+		weight += len(script)
 		requests++
 	}
 	return weight, requests

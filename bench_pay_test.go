@@ -24,10 +24,16 @@ const (
 	payTime     = 6 * time.Second // no run takes longer
 )
 
-// checkoutRow: form → order → gateway → redirect → pay page.
-func (b *bench) checkoutRow() {
+// checkoutRows: form → order → gateway → redirect → pay page. The floor sends
+// its page plain; phones ask for gzip, which is a row of its own.
+func (b *bench) checkoutRows() {
+	b.checkoutRow("whole v2 checkout on one core (form, order, gateway, pay page)", "")
+	b.checkoutRow("the same with the pay page in gzip", gzipped)
+}
+
+func (b *bench) checkoutRow(what, coding string) {
 	dir := b.shop.copied()
-	shoppers := b.shoppers(dir, payWarmUp+(pairsWanted+4)*payRun+payProfile)
+	shoppers := b.shoppers(dir, payWarmUp+(roundsWanted+3)*payRun+payProfile)
 	gateway := b.m.role(b.t, "gateway", "1")
 	defer gateway.stop()
 	proto := b.m.role(b.t, "prototype", "0", "BENCH_GATEWAY=http://"+gateway.addr)
@@ -37,16 +43,17 @@ func (b *bench) checkoutRow() {
 
 	floor := []byte("POST /checkout HTTP/1.1\r\nHost: " + proto.addr + "\r\n" + browser + "Content-Length: 0\r\n\r\n")
 	next := int64(0)
-	buy := func(l *line, i int64) error { return b.buys(r, l, shoppers[i]) }
 	once := func(n int64) func() sample {
 		return func() sample {
 			from := next
 			next += n
-			return r.run(payLines, n, payTime, func(l *line, i int64) error { return buy(l, from+i) }, proto.pid(), gateway.pid())
+			return r.run(payLines, n, payTime, func(l *line, i int64) error {
+				return b.buys(r, l, shoppers[from+i], coding)
+			}, proto.pid(), gateway.pid())
 		}
 	}
 	once(payWarmUp)()
-	b.served("whole v2 checkout on one core: form → order → gateway → pay page", 0.40, r, func() sample {
+	b.served(what, 0.40, r, func() sample {
 		return proto.run(payLines, payRun, payTime, asking(floor), r.pid(), gateway.pid())
 	}, once(payRun), once(payProfile))
 }
@@ -88,15 +95,15 @@ func (b *bench) shoppers(dir string, n int) []shopper {
 }
 
 // buys submits the form and follows to the pay page, which must be ready to pay.
-func (b *bench) buys(r *running, l *line, who shopper) error {
-	placed, err := l.want(303, r.post("/checkout", who.cookie, who.form))
+func (b *bench) buys(r *running, l *line, who shopper, coding string) error {
+	placed, err := l.want(303, r.post("/checkout", who.cookie, coding, who.form))
 	if err != nil {
 		return err
 	}
 	if !strings.HasPrefix(placed.location, "/pay/") {
 		return errors.New("the checkout led to " + placed.location)
 	}
-	_, err = l.want(200, r.get(placed.location, who.cookie, gzipped))
+	_, err = l.want(200, r.get(placed.location, who.cookie, coding))
 	return err
 }
 

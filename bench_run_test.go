@@ -20,7 +20,7 @@ type bench struct {
 	table *table
 	start time.Time
 
-	programs struct{ models, wxpay, hello string } // besides the shop
+	programs struct{ shop, models, wxpay, hello string }
 }
 
 // TestBench prints what the shop costs, each row beside a floor that was
@@ -31,12 +31,12 @@ func TestBench(t *testing.T) {
 	b.build()
 	b.m = newMachine()
 	b.progress("a shop with %d orders", benchOrders)
-	b.shop = newBenchShop(t, b.m)
+	b.shop = newBenchShop(t, b.m, b.programs.shop)
 	for _, x := range []struct {
 		name string
 		run  func()
 	}{
-		{"pages", b.pageRows}, {"orders", b.orderRows}, {"checkout", b.checkoutRow}, {"notify", b.notifyRow},
+		{"pages", b.pageRows}, {"orders", b.orderRows}, {"checkout", b.checkoutRows}, {"notify", b.notifyRow},
 		{"parse", b.parseRow}, {"start", b.startRows}, {"weight", b.weightRow},
 	} {
 		if only := os.Getenv("BENCH_ROWS"); only == "" || strings.Contains(","+only+",", ","+x.name+",") {
@@ -51,15 +51,15 @@ func TestBench(t *testing.T) {
 func (b *bench) build() {
 	b.t.Helper()
 	b.progress("build")
-	wxshop(b.t)
 	dir := b.t.TempDir()
 	for out, args := range map[*string][]string{
 		&b.programs.models: {"test", "-c", "./models"}, &b.programs.wxpay: {"test", "-c", "./wxpay"},
-		&b.programs.hello: {"build", "./testdata/bench/hello"},
+		&b.programs.hello: {"build", "./testdata/bench/hello"}, &b.programs.shop: {"build", "."},
 	} {
 		pkg := args[len(args)-1]
-		*out = filepath.Join(dir, filepath.Base(pkg))
-		cmd := exec.Command("go", append(args[:len(args)-1:len(args)-1], "-tags", "nomsgpack", "-o", *out, pkg)...)
+		*out = filepath.Join(dir, "wxshop-"+filepath.Base(pkg))
+		flags := []string{"-trimpath", "-ldflags", "-s -w", "-tags", "nomsgpack", "-o", *out, pkg} // as make build
+		cmd := exec.Command("go", append(args[:len(args)-1:len(args)-1], flags...)...)
 		cmd.Env = append(baseEnv(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			b.t.Fatalf("build %s: %v\n%s", pkg, err, text)
@@ -69,7 +69,7 @@ func (b *bench) build() {
 
 func (b *bench) notes() []string {
 	notes := []string{
-		fmt.Sprintf("Medians of %d pairs, floor and ours in turn. Ratios of servers are the worse of requests per second and processor time per request.", pairsWanted),
+		fmt.Sprintf("Medians of %d rounds, floor and ours in turn. Ratios of servers are the worse of requests per second and processor time per request.", roundsWanted),
 		fmt.Sprintf("The shop runs as it ships (every commit synced, strict policy, sessions) with %d goods and %d orders; only its rate limits are off.", benchGoods, benchOrders),
 	}
 	if b.m.pinned {
@@ -89,7 +89,7 @@ func (b *bench) served(what string, atLeast float64, r *running, theirs, ours, p
 	b.t.Helper()
 	b.progress("%s", what)
 	theirs() // both warm
-	ps, disturbed := inTurn(theirs, ours)
-	b.table.add(served(what, atLeast, ps, disturbed))
+	rounds, disturbed := inTurn(theirs, ours)
+	b.table.add(served(what, atLeast, pairs(rounds, 0, 1), disturbed))
 	r.profile(what, func() { profiled() })
 }

@@ -34,6 +34,7 @@ const (
 type benchShop struct {
 	t    *testing.T
 	m    *machine
+	exe  string
 	dir  string // data/ with the database and the keys
 	keys []securecookie.Codec
 	skus []models.SKU // the first one of each product
@@ -41,9 +42,9 @@ type benchShop struct {
 }
 
 // newBenchShop makes a shop with goods and paid orders, by the shop's own Store.
-func newBenchShop(t *testing.T, m *machine) *benchShop {
+func newBenchShop(t *testing.T, m *machine, exe string) *benchShop {
 	t.Helper()
-	b := &benchShop{t: t, m: m, dir: t.TempDir(), now: time.Now()}
+	b := &benchShop{t: t, m: m, exe: exe, dir: t.TempDir(), now: time.Now()}
 	key := make([]byte, sessionKeyBytes)
 	rand.Read(key)
 	if err := os.MkdirAll(filepath.Join(b.dir, "data"), 0o700); err != nil {
@@ -212,7 +213,7 @@ type running struct {
 func (b *benchShop) serve(dir, gateway string) *running {
 	b.t.Helper()
 	port, ops := freePort(b.t), freePort(b.t)
-	s := b.m.launch(b.t, b.m.on("0", wxshop(b.t), "serve"), dir,
+	s := b.m.launch(b.t, b.m.on("0", b.exe, "serve"), dir,
 		"WXSHOP_SITE_BASE_URL=http://localhost:"+port, "WXSHOP_SITE_LISTEN=127.0.0.1:"+port, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops,
 		"WXSHOP_SIMULATOR_ENABLED=false", "WXSHOP_WECHAT_APP_ID="+benchAccount.app, "WXSHOP_WECHAT_APP_SECRET="+benchAccount.appSecret,
 		"WXSHOP_PAY_MCH_ID="+benchAccount.merchant, "WXSHOP_PAY_API_KEY="+benchAccount.key, "WXSHOP_PAY_HOSTS="+gateway,
@@ -238,10 +239,10 @@ func (r *running) get(path, cookie, more string) []byte {
 }
 
 // post is a whole request with a form.
-func (r *running) post(path, cookie string, form url.Values) []byte {
+func (r *running) post(path, cookie, more string, form url.Values) []byte {
 	body := form.Encode()
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%s%sCookie: %s\r\nOrigin: http://%s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		path, r.host, browser, gzipped, cookie, r.host, len(body), body)
+		path, r.host, browser, more, cookie, r.host, len(body), body)
 }
 
 // profile writes a CPU profile of the shop for five seconds of something, into

@@ -20,12 +20,13 @@ func (b *bench) startRows() {
 	}
 	ours := func() sample {
 		port := freePort(b.t)
-		return b.begin(dir, port, wxshop(b.t), "serve")
+		return b.begin(dir, port, b.programs.shop, "serve")
 	}
 	b.progress("start")
 	floor() // makes its table
 	ours()  // makes the first owner, and the simulator's keys
-	ps, disturbed := inTurn(floor, ours)
+	rounds, disturbed := inTurn(floor, ours)
+	ps := pairs(rounds, 0, 1)
 	cpu := of(ps, func(p pair) float64 { return p.ours.cpu / p.floor.cpu })
 	ram := of(ps, func(p pair) float64 { return p.ours.more["MiB"] / p.floor.more["MiB"] })
 	show := func(pick func(pair) sample, key, unit string) string {

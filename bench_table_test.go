@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	pairsWanted = 5    // of floor and ours, run in turn
-	noisy       = 0.15 // cores taken by others from which a run is thrown away
+	roundsWanted = 5    // of floor and ours, run in turn
+	noisy        = 0.15 // cores taken by others from which a round is done again
 )
 
 // sample is one run.
@@ -24,27 +24,40 @@ type sample struct {
 	others float64
 }
 
-// pair is one run of the floor and one of ours, right after each other.
+// pair is one run of the floor and one of ours, soon after each other.
 type pair struct{ floor, ours sample }
 
-// inTurn runs floor and ours in turn until there are enough pairs that nobody
-// disturbed. Of a machine that never gets quiet it keeps what there is and
-// says how many were disturbed.
-func inTurn(floor, ours func() sample) (kept []pair, disturbed int) {
-	var spoiled []pair
-	for len(kept) < pairsWanted && len(kept)+len(spoiled) < pairsWanted+3 {
-		p := pair{floor(), ours()}
-		if max(p.floor.others, p.ours.others) > noisy {
-			spoiled = append(spoiled, p)
+// inTurn does all runs in turn, as many rounds as are wanted and up to three
+// more in place of rounds that others disturbed. Of a machine that never gets
+// quiet it keeps what there is and says how many rounds were disturbed.
+func inTurn(runs ...func() sample) (kept [][]sample, disturbed int) {
+	var spoiled [][]sample
+	for len(kept) < roundsWanted && len(kept)+len(spoiled) < roundsWanted+3 {
+		round, others := make([]sample, len(runs)), 0.0
+		for i, run := range runs {
+			round[i] = run()
+			others = max(others, round[i].others)
+		}
+		if others > noisy {
+			spoiled = append(spoiled, round)
 		} else {
-			kept = append(kept, p)
+			kept = append(kept, round)
 		}
 	}
-	for len(kept) < pairsWanted {
+	for len(kept) < roundsWanted {
 		kept, spoiled = append(kept, spoiled[0]), spoiled[1:]
 		disturbed++
 	}
 	return kept, disturbed
+}
+
+// pairs are two columns of the rounds.
+func pairs(rounds [][]sample, floor, ours int) []pair {
+	ps := make([]pair, len(rounds))
+	for i, r := range rounds {
+		ps[i] = pair{r[floor], r[ours]}
+	}
+	return ps
 }
 
 func median(xs []float64) float64 {
@@ -113,7 +126,7 @@ func note(disturbed int) string {
 	if disturbed == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of %d pairs disturbed)", disturbed, pairsWanted)
+	return fmt.Sprintf(" (%d of %d disturbed)", disturbed, roundsWanted)
 }
 
 // served is a row about servers on one core. Its ratio is the worse of both

@@ -41,31 +41,26 @@ func (b *bench) benchmark(program, name, times string, env ...string) sample {
 	return s
 }
 
-const orderTimes = "8000x"
+const orderTimes = "6000x"
 
 // orderRows: durable orders through the Store, 64 callers, both cores.
 func (b *bench) orderRows() {
-	run := func(name string) func() sample {
-		return func() sample { return b.benchmark(b.programs.models, name, orderTimes) }
+	run := func(name string, env ...string) func() sample {
+		return func() sample { return b.benchmark(b.programs.models, name, orderTimes, env...) }
 	}
 	b.progress("orders")
-	for _, x := range []struct{ what, name string }{
-		{"durable orders, 64 callers", "OrdersAlone"}, {"the same with the attempt to pay", "Orders"},
-	} {
-		ps, disturbed := inTurn(run("FloorGroupCommit"), run(x.name))
-		b.table.add(served(x.what+", against bare group commit", 0.70, ps, disturbed), latency(x.what, ps, disturbed))
-		if x.name != "OrdersAlone" {
-			continue
-		}
-		ps, disturbed = inTurn(run("FloorOneTx"), run(x.name))
-		times := of(ps, func(p pair) float64 { return p.ours.rate / p.floor.rate })
-		b.table.add(row{
-			what: x.what + ", against one commit each", floor: rate(ps, func(p pair) sample { return p.floor }),
-			ours: rate(ps, func(p pair) sample { return p.ours }), ratio: fmt.Sprintf("%.1f ×", times), goal: "≥ 3 ×", ok: times >= 3, note: note(disturbed),
-		})
+	rounds, disturbed := inTurn(run("FloorGroupCommit"), run("FloorOneTx"), run("OrdersAlone"), run("Orders"), run("OrdersAlone", "GOMAXPROCS=1"))
+	for i, what := range []string{"durable orders, 64 callers", "the same with the attempt to pay"} {
+		ps := pairs(rounds, 0, 2+i)
+		b.table.add(served(what+", against bare group commit", 0.70, ps, disturbed), latency(what, ps, disturbed))
 	}
-	ps, disturbed := inTurn(func() sample { return sample{} }, func() sample { return b.benchmark(b.programs.models, "OrdersAlone", orderTimes, "GOMAXPROCS=1") })
-	batch := of(ps, func(p pair) float64 { return p.ours.more["batch"] })
+	ps := pairs(rounds, 1, 2)
+	times := of(ps, func(p pair) float64 { return p.ours.rate / p.floor.rate })
+	b.table.add(row{
+		what: "durable orders, 64 callers, against one commit each", floor: rate(ps, func(p pair) sample { return p.floor }),
+		ours: rate(ps, func(p pair) sample { return p.ours }), ratio: fmt.Sprintf("%.1f ×", times), goal: "≥ 3 ×", ok: times >= 3, note: note(disturbed),
+	})
+	batch := of(pairs(rounds, 0, 4), func(p pair) float64 { return p.ours.more["batch"] })
 	b.table.add(row{
 		what: "mean batch at GOMAXPROCS=1, 64 callers", floor: "–", ours: fmt.Sprintf("%.1f", batch), ratio: "–", goal: "≥ 16", ok: batch >= 16, note: note(disturbed),
 	})
@@ -91,7 +86,8 @@ func (b *bench) parseRow() {
 		return func() sample { return b.benchmark(b.programs.wxpay, name, (300 * time.Millisecond).String()) }
 	}
 	b.progress("parse")
-	ps, disturbed := inTurn(run("MD5StringToSign"), run("V2ParseVerify"))
+	rounds, disturbed := inTurn(run("MD5StringToSign"), run("V2ParseVerify"))
+	ps := pairs(rounds, 0, 1)
 	ns := func(p sample) float64 { return p.more["ns/op"] }
 	times := of(ps, func(p pair) float64 { return ns(p.ours) / ns(p.floor) })
 	b.table.add(row{
