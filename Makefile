@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # The whole suite; a test that hangs shows where.
 TIMEOUT  ?= 15m
 
-.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race strangers
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories strangers
 
 # Shop, simulated WeChat and sample goods; prints where everything is.
 run: build
@@ -16,7 +16,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/wxshop .
 
 # Everything that decides whether a commit is good, the tests last.
-test: deps generated format vet lint race strangers
+test: deps generated format vet lint race histories strangers
 
 # What the tests need beside Go.
 deps:
@@ -42,6 +42,10 @@ race:
 	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) ./...; \
 	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
 	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) ./...; fi
+
+# Random histories with money in them; the race detector has no time for many.
+histories:
+	go test -count=1 -tags $(TAGS) -run TestMoneyIsConserved ./checkout
 
 # A library of somebody else against the simulator, from a module of its own.
 strangers:

@@ -99,12 +99,12 @@ func TestSellWithoutAnswer(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				h := f.make(w.sim.Gateway())
-				w.fault = func(path string) http.HandlerFunc {
+				w.setFault(func(path string) http.HandlerFunc {
 					if strings.HasSuffix(path, "/micropay") || strings.HasSuffix(path, "/orderquery") || strings.HasSuffix(path, "/reverse") {
 						return h
 					}
 					return nil
-				}
+				})
 				o, err := w.sells(5800, w.paycode())
 				if err != nil {
 					t.Fatal(err)
@@ -115,7 +115,7 @@ func TestSellWithoutAnswer(t *testing.T) {
 				if got.State != models.Unpaid || p.State != models.PayReversing {
 					t.Fatalf("without an answer: order %s, attempt %s, want unpaid and reversing\n%s", got.State, p.State, w.story(o.No))
 				}
-				w.fault = nil
+				w.setFault(nil)
 				later(time.Minute)
 				w.wantState(o.No, models.Closed)
 			})

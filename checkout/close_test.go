@@ -39,9 +39,9 @@ func TestCancel(t *testing.T) {
 // order is paid, not cancelled.
 func TestCancelLosesToPayment(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.notify = func(http.Handler) http.Handler {
+		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-		}
+		})
 		o, p := w.buys()
 		w.pays(p.OutTradeNo)
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); !errors.Is(err, models.ErrBadMove) {
@@ -56,10 +56,10 @@ func TestPaidBetweenQueryAndClose(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		real := w.sim.Gateway()
-		w.notify = func(http.Handler) http.Handler {
+		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-		}
-		w.fault = func(path string) http.HandlerFunc {
+		})
+		w.setFault(func(path string) http.HandlerFunc {
 			if path != "/pay/closeorder" {
 				return nil
 			}
@@ -67,7 +67,7 @@ func TestPaidBetweenQueryAndClose(t *testing.T) {
 				w.pays(p.OutTradeNo)
 				real.ServeHTTP(rw, r)
 			}
-		}
+		})
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); !errors.Is(err, models.ErrBadMove) {
 			t.Errorf("Cancel = %v, want ErrBadMove", err)
 		}
@@ -98,9 +98,9 @@ func TestExpire(t *testing.T) {
 // before the close finds it.
 func TestPaidAtTheDeadline(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.notify = func(http.Handler) http.Handler {
+		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-		}
+		})
 		o, p := w.buys()
 		later(30*time.Minute - time.Second)
 		w.pays(p.OutTradeNo)
@@ -178,7 +178,7 @@ func TestCloseWithoutEffect(t *testing.T) {
 		real := w.sim.Gateway()
 		lies := 2
 		id := w.sim.Identity()
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if path != "/pay/closeorder" || lies == 0 {
 				return nil
 			}
@@ -186,7 +186,7 @@ func TestCloseWithoutEffect(t *testing.T) {
 				lies--
 				io.WriteString(rw, signedOK(id.AppID, id.MchID, id.APIKey))
 			}
-		}
+		})
 		_ = real
 		later(30*time.Minute + 20*time.Second)
 		w.wantState(o.No, models.Unpaid)
@@ -206,12 +206,12 @@ func TestCloseWithoutEffect(t *testing.T) {
 func TestExpireWaitsForWeChat(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		o, _ := w.buys()
-		w.fault = func(string) http.HandlerFunc {
+		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-		}
-		later(3 * time.Hour)
+		})
+		later(time.Hour)
 		w.wantState(o.No, models.Unpaid)
-		w.fault = nil
+		w.setFault(nil)
 		later(12 * time.Minute)
 		w.wantState(o.No, models.Closed)
 	})
@@ -223,14 +223,14 @@ func TestPaidTwice(t *testing.T) {
 		o, first := w.buys()
 		// The payer changes, so the attempt no longer fits; WeChat loses the close.
 		id := w.sim.Identity()
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if path != "/pay/closeorder" {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {
 				io.WriteString(rw, signedOK(id.AppID, id.MchID, id.APIKey))
 			}
-		}
+		})
 		second := w.simUsers()[1].OpenID
 		u := *w.user
 		u.OpenID = &second
@@ -349,12 +349,12 @@ func TestPollAsksSeldom(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		o, _ := w.buys()
 		asked := 0
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if strings.HasSuffix(path, "orderquery") {
 				asked++
 			}
 			return nil
-		}
+		})
 		for range 100 {
 			if _, err := w.svc.Status(t.Context(), w.user.ID, o.No); err != nil {
 				t.Fatal(err)

@@ -17,15 +17,16 @@ import (
 // answers and restarts keeps refunded ≤ paid, and our sums equal to WeChat's
 // ledger. A failure prints the seed and the acts.
 func TestMoneyIsConserved(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				h := &history{w: w, t: t, rnd: rand.New(rand.NewPCG(seed, 1))}
 				for range 30 {
 					h.act()
 				}
-				w.fault, w.notify = nil, nil
-				later(3 * time.Hour)
+				w.setFault(nil)
+				w.setNotify(nil)
+				later(100 * time.Minute)
 				h.check()
 			})
 		})
@@ -105,17 +106,17 @@ func (h *history) weather() {
 	hd := f.make(h.w.sim.Gateway())
 	left := h.rnd.IntN(4)
 	h.did("%d answers: %s", left, f.name)
-	h.w.fault = func(string) http.HandlerFunc {
+	h.w.setFault(func(string) http.HandlerFunc {
 		if left--; left < 0 {
 			return nil
 		}
 		return hd
-	}
-	h.w.notify = nil
+	})
+	h.w.setNotify(nil)
 	if h.rnd.IntN(2) == 0 {
-		h.w.notify = func(http.Handler) http.Handler {
+		h.w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-		}
+		})
 	}
 }
 
@@ -163,7 +164,7 @@ func (h *history) check() {
 				h.fail(o, "closed, and kept %s of %s", paid-back, paid)
 			}
 		default:
-			h.fail(o, "is %s after three hours", d.Order.State)
+			h.fail(o, "is %s after a hundred minutes", d.Order.State)
 		}
 	}
 	if left := h.w.sku("LJ").Stock; left+sold != 5 {

@@ -55,7 +55,7 @@ func TestFoundChargeAtTheFirstHost(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.net.set("backup", w.sim.Gateway())
 		svc := w.another(wxpay.HMACSHA256, "http://gateway", "http://backup")
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if !strings.HasSuffix(path, "/micropay") {
 				return nil
 			}
@@ -63,7 +63,7 @@ func TestFoundChargeAtTheFirstHost(t *testing.T) {
 				w.sim.Gateway().ServeHTTP(httptest.NewRecorder(), r)
 				rw.WriteHeader(502)
 			}
-		}
+		})
 		o, err := svc.Sell(t.Context(), checkout.SaleRequest{StaffID: 1, Token: "two hosts", Amount: 5800, Code: w.paycode(), ClientIP: "127.0.0.1"})
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func TestFoundReverseOfPaidSale(t *testing.T) {
 		later(41 * time.Second)
 		w.pays(p.OutTradeNo)
 		fired := false
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if fired || !strings.HasSuffix(path, "/orderquery") || time.Since(p.CreatedAt.Time) < 45*time.Second {
 				return nil
 			}
@@ -93,7 +93,7 @@ func TestFoundReverseOfPaidSale(t *testing.T) {
 				w.svc.Ask(t.Context(), o.No, "staff:x") // somebody else looks at the same moment
 				rw.WriteHeader(502)
 			}
-		}
+		})
 		later(time.Minute)
 		w.wantState(o.No, models.Done)
 		if at := w.atWeChat(p.OutTradeNo).State; !fired || at != "SUCCESS" {
@@ -116,14 +116,14 @@ func TestFoundMisfitEnds(t *testing.T) {
 		if out, err := w.svc.Settle(t.Context(), x, "query", nil); err != nil || out != models.OutcomeMisfit {
 			t.Fatalf("Settle = %q, %v", out, err)
 		}
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if path != "/pay/orderquery" {
 				return nil
 			}
 			return func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Write([]byte(signedPaid(w.sim.Identity().APIKey, x)))
 			}
-		}
+		})
 		later(time.Hour)
 		w.wantState(o.No, models.Closed)
 		if got := w.sku("LJ").Stock; got != 5 {
@@ -175,12 +175,12 @@ func (w *world) closesRefund(no string) {
 // The same for money that came too late: a person can give it back.
 func TestFoundLateRefundAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.fault = w.lying()
+		w.setFault(w.lying())
 		o, p := w.buys()
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); err != nil {
 			t.Fatal(err)
 		}
-		w.fault = nil
+		w.setFault(nil)
 		w.pays(p.OutTradeNo)
 		later(time.Second)
 		w.closesRefund(w.dossier(o.No).Refunds[0].OutRefundNo)
@@ -224,7 +224,7 @@ func TestFoundReverseRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := w.payments(o)[0]
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if !strings.HasSuffix(path, "/reverse") {
 				return nil
 			}
@@ -232,7 +232,7 @@ func TestFoundReverseRefused(t *testing.T) {
 				rw.WriteHeader(400)
 				rw.Write([]byte("<html>400 No required SSL certificate was sent"))
 			}
-		}
+		})
 		later(20 * time.Second)
 		if err := w.svc.Reverse(t.Context(), o.No, "staff:x"); err == nil {
 			t.Error("a refused reverse is no success")
@@ -274,7 +274,7 @@ func TestFoundShipAfterFullRefund(t *testing.T) {
 // notification is lost: the money is found and goes back.
 func TestFoundAttemptOfClosedOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.notify = deaf
+		w.setNotify(deaf)
 		o, _ := w.buys()
 		if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.Native, "127.0.0.1"); err != nil {
 			t.Fatal(err)
@@ -294,12 +294,13 @@ func TestFoundAttemptOfClosedOrder(t *testing.T) {
 // after the last moment to pay.
 func TestFoundCancelWithoutEffect(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.notify, w.fault = deaf, w.lying()
+		w.setNotify(deaf)
+		w.setFault(w.lying())
 		o, p := w.buys()
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); err != nil {
 			t.Fatal(err)
 		}
-		w.fault = nil
+		w.setFault(nil)
 		later(3 * time.Minute)
 		w.pays(p.OutTradeNo)
 		later(time.Hour)

@@ -87,12 +87,12 @@ func TestUnknownIsNeverFailed(t *testing.T) {
 			t.Run(path+" "+f.name, func(t *testing.T) {
 				inBubble(t, func(t *testing.T, w *world) {
 					h := f.make(w.sim.Gateway())
-					w.fault = func(p string) http.HandlerFunc {
+					w.setFault(func(p string) http.HandlerFunc {
 						if p == path {
 							return h
 						}
 						return nil
-					}
+					})
 					o, p := w.buys()
 					w.svc.Status(t.Context(), w.user.ID, o.No)
 					if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); path != "/pay/unifiedorder" && err == nil {
@@ -110,7 +110,7 @@ func TestUnknownIsNeverFailed(t *testing.T) {
 							t.Fatalf("attempt is %s %s, want %s still open\n%s", x.OutTradeNo, x.State, p.OutTradeNo, w.story(o.No))
 						}
 					}
-					w.fault = nil
+					w.setFault(nil)
 					if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
 						t.Fatalf("Pay afterwards: %v\n%s", err, w.story(o.No))
 					}
@@ -137,7 +137,7 @@ func TestRetrySaysTheSame(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var bodies []string
 		real := w.sim.Gateway()
-		w.fault = func(p string) http.HandlerFunc {
+		w.setFault(func(p string) http.HandlerFunc {
 			if p != "/pay/unifiedorder" {
 				return nil
 			}
@@ -151,7 +151,7 @@ func TestRetrySaysTheSame(t *testing.T) {
 				r.Body = io.NopCloser(strings.NewReader(b))
 				real.ServeHTTP(rw, r)
 			}
-		}
+		})
 		o, p := w.buys()
 		for range 6 {
 			later(time.Minute)
@@ -179,17 +179,17 @@ func TestRetrySaysTheSame(t *testing.T) {
 // new number.
 func TestRefusedAttempt(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.fault = func(p string) http.HandlerFunc {
+		w.setFault(func(p string) http.HandlerFunc {
 			return func(rw http.ResponseWriter, r *http.Request) {
 				io.WriteString(rw, "<xml><return_code><![CDATA[FAIL]]></return_code>\n<return_msg><![CDATA[签名错误]]></return_msg>\n</xml>")
 			}
-		}
+		})
 		o, p := w.buys()
 		if p.State != models.PayFailed {
 			t.Fatalf("attempt is %s, want failed", p.State)
 		}
 		w.wantState(o.No, models.Unpaid)
-		w.fault = nil
+		w.setFault(nil)
 		if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
 			t.Fatal(err)
 		}

@@ -124,18 +124,18 @@ func TestRefundAnswersLost(t *testing.T) {
 				o := w.paidOrder()
 				h := f.make(w.sim.Gateway())
 				left := 3
-				w.fault = func(path string) http.HandlerFunc {
+				w.setFault(func(path string) http.HandlerFunc {
 					if strings.HasSuffix(path, "/refund") && left > 0 {
 						left--
 						return h
 					}
 					return nil
-				}
+				})
 				r, err := w.refunds(o, 6800, "f")
 				if err != nil {
 					t.Fatal(err)
 				}
-				later(time.Hour)
+				later(20 * time.Minute)
 				w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
 				if x := w.atWeChat(w.payments(o)[0].OutTradeNo); x.refunded() != 6800 || len(x.Refunds) != 1 {
 					t.Errorf("WeChat has %+v, want one refund of 6800", x.Refunds)
@@ -149,15 +149,15 @@ func TestRefundAnswersLost(t *testing.T) {
 func TestRefundAfterCrash(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		o := w.paidOrder()
-		w.fault = func(string) http.HandlerFunc {
+		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-		}
+		})
 		r, err := w.refunds(o, 16800, "f")
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.wantRefund(r.OutRefundNo, models.RefundPending)
-		w.fault = nil
+		w.setFault(nil)
 		w.restart()
 		later(10 * time.Minute)
 		w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
@@ -181,19 +181,19 @@ func TestAutomaticRefunds(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		// A close without effect leaves the order payable at WeChat.
 		id := w.sim.Identity()
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			if path != "/pay/closeorder" {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {
 				rw.Write([]byte(signedOK(id.AppID, id.MchID, id.APIKey)))
 			}
-		}
+		})
 		o, p := w.buys()
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); err != nil {
 			t.Fatal(err)
 		}
-		w.fault = nil
+		w.setFault(nil)
 		if code := w.pays(p.OutTradeNo); code != 200 {
 			t.Fatalf("paying = %d", code)
 		}

@@ -58,7 +58,7 @@ func TestPaidOnce(t *testing.T) {
 		var seen []byte
 		var head http.Header
 		hold := true
-		w.notify = func(next http.Handler) http.Handler {
+		w.setNotify(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -69,7 +69,7 @@ func TestPaidOnce(t *testing.T) {
 				}
 				next.ServeHTTP(rw, r)
 			})
-		}
+		})
 		o, p := w.buys()
 		w.pays(p.OutTradeNo)
 		later(time.Second)
@@ -105,9 +105,9 @@ func TestPaidOnce(t *testing.T) {
 // product 7f: every notification lost, settled by query; P28.
 func TestNotificationsLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.notify = func(http.Handler) http.Handler {
+		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
-		}
+		})
 		o, p := w.buys()
 		w.pays(p.OutTradeNo)
 		later(30 * time.Second)
@@ -123,19 +123,19 @@ func TestNotificationsLost(t *testing.T) {
 func TestLostUntilTheLastRetry(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		tries := 0
-		w.notify = func(next http.Handler) http.Handler {
+		w.setNotify(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				if tries++; tries < 16 {
 					panic(http.ErrAbortHandler)
 				}
 				next.ServeHTTP(rw, r)
 			})
-		}
+		})
 		o, p := w.buys()
 		w.pays(p.OutTradeNo)
-		w.fault = func(path string) http.HandlerFunc {
+		w.setFault(func(path string) http.HandlerFunc {
 			return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(502) }
-		}
+		})
 		for range 24 {
 			later(time.Hour)
 			w.wantState(o.No, models.Unpaid)
@@ -153,9 +153,9 @@ func TestLostUntilTheLastRetry(t *testing.T) {
 func TestQueriesFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
-		w.fault = func(string) http.HandlerFunc {
+		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-		}
+		})
 		later(5 * time.Minute)
 		w.wantState(o.No, models.Unpaid)
 		w.pays(p.OutTradeNo)
@@ -168,7 +168,7 @@ func TestQueriesFail(t *testing.T) {
 func TestNotificationsDoubledAndLate(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var kept []byte
-		w.notify = func(next http.Handler) http.Handler {
+		w.setNotify(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				kept = readAll(r)
 				var wg sync.WaitGroup
@@ -178,7 +178,7 @@ func TestNotificationsDoubledAndLate(t *testing.T) {
 				wg.Wait()
 				rw.WriteHeader(500) // WeChat hears nothing and sends again
 			})
-		}
+		})
 		o, p := w.buys()
 		w.pays(p.OutTradeNo)
 		later(2 * time.Hour)
@@ -353,7 +353,7 @@ func TestNotifyNotStored(t *testing.T) {
 		o, p := w.buys()
 		var mu sync.Mutex
 		var body []byte
-		w.notify = func(next http.Handler) http.Handler {
+		w.setNotify(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -366,14 +366,14 @@ func TestNotifyNotStored(t *testing.T) {
 				rw.WriteHeader(reply.Status)
 				rw.Write(reply.Body)
 			})
-		}
+		})
 		w.run()
 		w.pays(p.OutTradeNo)
 		later(time.Second)
 		if body == nil {
 			t.Fatal("no notification came")
 		}
-		w.notify = nil
+		w.setNotify(nil)
 		w.restart()
 		later(20 * time.Second) // the first retry
 		w.wantState(o.No, models.Paid)

@@ -89,6 +89,7 @@ type world struct {
 	sim     *sim.Sim
 	svc     *checkout.Service
 	gw      wxpay.Gateway
+	mu      sync.Mutex                         // fault and notify change while loops run
 	fault   func(path string) http.HandlerFunc // what the gateway does instead; nil: itself
 	notify  func(next http.Handler) http.Handler
 	counts  map[string]int
@@ -126,11 +127,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.net.set("gateway", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.fault != nil {
-			if h := w.fault(r.URL.Path); h != nil {
-				h(rw, r)
-				return
-			}
+		if h := w.faulty(r.URL.Path); h != nil {
+			h(rw, r)
+			return
 		}
 		w.sim.Gateway().ServeHTTP(rw, r)
 	}))
@@ -174,12 +173,36 @@ func (w *world) open() {
 		rw.Write(reply.Body)
 	})
 	w.net.set("shop", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		h := notify
 		if w.notify != nil {
-			w.notify(notify).ServeHTTP(rw, r)
-			return
+			h = w.notify(notify)
 		}
-		notify.ServeHTTP(rw, r)
+		w.mu.Unlock()
+		h.ServeHTTP(rw, r)
 	}))
+}
+
+func (w *world) setFault(f func(path string) http.HandlerFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fault = f
+}
+
+func (w *world) setNotify(f func(next http.Handler) http.Handler) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notify = f
+}
+
+// faulty is what the gateway does instead of answering path, if anything.
+func (w *world) faulty(path string) http.HandlerFunc {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fault == nil {
+		return nil
+	}
+	return w.fault(path)
 }
 
 func (w *world) seed() {

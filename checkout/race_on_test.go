@@ -1,0 +1,6 @@
+//go:build race
+
+package checkout_test
+
+// seeds of random histories: under the race detector a few, for the races.
+const seeds = 2
