@@ -299,23 +299,22 @@ func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, l
 
 // Each state for itself, as the index is; what is being taken back comes first
 // and what was closed last, so that none waits behind the others.
-const dueQueries = `SELECT ` + paymentCols + ` FROM payments WHERE state = ? AND next_query_at <= ? ORDER BY next_query_at LIMIT ?`
-
-var dueStates = []PayState{PayReversing, PayCreated, PayPrepaid, PayClosed}
+const (
+	dueOf      = `SELECT * FROM (SELECT ` + paymentCols + ` FROM payments WHERE state = '`
+	dueThen    = `' AND next_query_at <= ?1 ORDER BY next_query_at LIMIT ?2)`
+	dueQueries = dueOf + `reversing` + dueThen + ` UNION ALL ` + dueOf + `created` + dueThen + ` UNION ALL ` +
+		dueOf + `prepaid` + dueThen + ` UNION ALL ` + dueOf + `closed` + dueThen
+)
 
 // DueQueries are open attempts whose next query has come, the longest due
 // first; also those of an order that was paid by another attempt, because
 // they must still be closed at WeChat.
 func (s *Store) DueQueries(ctx context.Context, limit int) ([]Payment, error) {
-	var all []Payment
-	for _, st := range dueStates {
-		ps, err := scanPayments(s.rows(ctx, dueQueries, st, s.time(), page(limit)))
-		if err != nil {
-			return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
-		}
-		all = append(all, ps...)
+	ps, err := scanPayments(s.rows(ctx, dueQueries, s.time(), page(limit)))
+	if err != nil {
+		return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
 	}
-	return all, nil
+	return ps, nil
 }
 
 // CheckAgain sets when an attempt that was closed is looked at once more,
