@@ -205,13 +205,6 @@ func (w *town) restart() {
 	w.up()
 }
 
-// kill is what a power cut does.
-func (w *town) kill() {
-	w.t.Helper()
-	w.shop.end(os.Kill)
-	w.up()
-}
-
 var oneTime = regexp.MustCompile(`(?m)(?:password|密码)[^\n]*?([A-Za-z0-9-]{12,})\s*$`)
 
 // firstPassword is the owner's, printed at the first start.
@@ -319,17 +312,6 @@ func (v *visitor) form() url.Values {
 
 var orderInPath = regexp.MustCompile(`/(?:pay|orders)/([0-9A-Z]{20,32})`)
 
-// orders puts one longjing into the cart and submits the checkout, and gives
-// the order's number.
-func (v *visitor) orders() string {
-	v.t.Helper()
-	v.takes("longjing", "100 克")
-	if !strings.HasPrefix(v.url.Path, "/checkout") {
-		v.t.Fatalf("after 立即购买 the page is %s (%d):\n%.600s", v.url, v.code, v.page)
-	}
-	return v.submits()
-}
-
 // takes presses 立即购买 on a product with an option chosen.
 func (v *visitor) takes(slug, option string) {
 	v.t.Helper()
@@ -339,21 +321,6 @@ func (v *visitor) takes(slug, option string) {
 		v.t.Fatalf("no %s of %s on the page (%d)", option, slug, v.code)
 	}
 	v.post("/cart/add", url.Values{"sku": {sku[1]}, "qty": {"1"}, "to": {"checkout"}})
-}
-
-// submits sends the checkout that is open.
-func (v *visitor) submits() string {
-	v.t.Helper()
-	f := v.form()
-	v.post("/checkout", url.Values{
-		"token": f["token"], "expected_total": f["expected_total"], "name": {"林晓溪"}, "phone": {"13800001234"},
-		"province": {"浙江省"}, "city": {"杭州市"}, "district": {"西湖区"}, "detail": {"文三路 90 号 3 幢 502"}, "note": {""},
-	})
-	m := orderInPath.FindStringSubmatch(v.url.Path)
-	if m == nil {
-		v.t.Fatalf("after 提交订单 the page is %s (%d):\n%.1200s", v.url, v.code, v.page)
-	}
-	return m[1]
 }
 
 // state asks the shop as the page's poll does.

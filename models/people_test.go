@@ -422,7 +422,7 @@ func TestThrottle(t *testing.T) {
 			if until.IsZero() {
 				return 0
 			}
-			return until.Sub(time.Now())
+			return time.Until(until.Time)
 		}
 		for i, want := range []time.Duration{0, 0, 0, 0, 0, 10, 20, 40, 60, 60, 60} {
 			if err := s.Fail(ctx, "key"); err != nil {

@@ -26,7 +26,6 @@ var (
 	iconWallet    = icon("i", "M4 7h15v12H4zM4 7l11-3v3M15 13h.01")
 	iconParcel    = icon("i", "M4 8l8-4 8 4v9l-8 4-8-4zM4 8l8 4 8-4M12 12v9")
 	iconBack      = icon("i", "M4 10h11a5 5 0 0 1 0 10h-4M8 6l-4 4 4 4")
-	iconText      = icon("i", "M5 6h14M12 6v13M9 19h6")
 	iconPaper     = icon("i", "M7 3h8l4 4v14H7zM10 12h6M10 16h6")
 	iconCheck     = icon("i", "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 12l3 3 5-6")
 	iconCross     = icon("i w", "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9 9l6 6M15 9l-6 6")

@@ -98,15 +98,17 @@ func hasSecret(err error) bool {
 
 func TestExchangeSaysNothing(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"HTML":     says("<html>"),
-		"empty":    says(""),
-		"nobody":   says(`{"access_token":"x"}`),
-		"cut":      says(`{"openid":"o`),
-		"500":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+r.URL.RawQuery, 302) },
-		"reset":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"timeout":  func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"endless":  says(strings.Repeat(" ", maxMPAnswer+1) + `{"openid":"o"}`),
+		"HTML":   says("<html>"),
+		"empty":  says(""),
+		"nobody": says(`{"access_token":"x"}`),
+		"cut":    says(`{"openid":"o`),
+		"500":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/"+r.URL.RawQuery, http.StatusFound)
+		},
+		"reset":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"timeout": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"endless": says(strings.Repeat(" ", maxMPAnswer+1) + `{"openid":"o"}`),
 	} {
 		mp := newTestMP(t, answer)
 		if name == "timeout" {

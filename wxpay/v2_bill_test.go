@@ -240,7 +240,9 @@ func TestBillFailsOver(t *testing.T) {
 			w.WriteHeader(404)
 			io.WriteString(w, sampleBill)
 		},
-		"moved": func(w http.ResponseWriter, r *http.Request, _ message) { http.Redirect(w, r, "/elsewhere", 307) },
+		"moved": func(w http.ResponseWriter, r *http.Request, _ message) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		},
 	} {
 		if _, err := newTestClient(t, testConfig(newGateway(t, answer).URL)).Bill(t.Context(), BillRequest{Day: time.Now()}); !IsUnknown(err) {
 			t.Errorf("%s: %v", name, err)

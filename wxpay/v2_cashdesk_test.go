@@ -174,12 +174,12 @@ func TestFacepay(t *testing.T) {
 func TestAuthInfo(t *testing.T) {
 	device := FaceDevice{StoreID: "s1", StoreName: "茶店", DeviceID: "d1", RawData: "raw+/=", Attach: `{"a":1}`}
 	at := time.Unix(1754456027, 0)
-	ask := func(answer func(http.ResponseWriter, *http.Request, message)) (FaceAuth, error, *gateway) {
+	ask := func(answer func(http.ResponseWriter, *http.Request, message)) (FaceAuth, *gateway, error) {
 		g := newGateway(t, answer)
 		cfg := testConfig()
 		cfg.Hosts, cfg.FaceHost, cfg.Now = []string{"http://127.0.0.1:1"}, g.URL, func() time.Time { return at }
 		auth, err := newTestClient(t, cfg).AuthInfo(t.Context(), device)
-		return auth, err, g
+		return auth, g, err
 	}
 	// Its answers have no result_code.
 	answer := func(m message) func(http.ResponseWriter, *http.Request, message) {
@@ -190,7 +190,7 @@ func TestAuthInfo(t *testing.T) {
 			io.WriteString(w, signedAnswer(m, HMACSHA256, vectorKey))
 		}
 	}
-	auth, err, g := ask(answer(message{{"authinfo", "credential"}, {"expires_in", "3600"}}))
+	auth, g, err := ask(answer(message{{"authinfo", "credential"}, {"expires_in", "3600"}}))
 	if err != nil || auth.Info != "credential" || auth.ExpiresIn != 3600 {
 		t.Errorf("AuthInfo = %+v, %v", auth, err)
 	}
@@ -200,12 +200,12 @@ func TestAuthInfo(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, m.get(name), want)
 		}
 	}
-	if _, err, _ := ask(answer(message{{"expires_in", "3600"}})); !IsUnknown(err) {
+	if _, _, err := ask(answer(message{{"expires_in", "3600"}})); !IsUnknown(err) {
 		t.Errorf("no credential: %v", err)
 	}
 	// The code stands in return_code there, and nothing is signed.
 	for code, unknown := range map[string]bool{"PARAM_ERROR": false, "SYSTEMERROR": true} {
-		_, err, _ := ask(always("<xml><return_code>" + code + "</return_code><return_msg>请求报文格式错误</return_msg></xml>"))
+		_, _, err := ask(always("<xml><return_code>" + code + "</return_code><return_msg>请求报文格式错误</return_msg></xml>"))
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != code || IsUnknown(err) != unknown {
 			t.Errorf("%s: %v", code, err)
 		}

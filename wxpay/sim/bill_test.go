@@ -198,7 +198,7 @@ func TestBillOfClosedRefunds(t *testing.T) {
 // In the sandbox no money moves: no bill knows of it.
 func TestBillWithoutSandbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Date(2026, 11, 19, 12, 0, 0, 0, beijing).Sub(time.Now()))
+		time.Sleep(time.Until(time.Date(2026, 11, 19, 12, 0, 0, 0, beijing)))
 		w := newWorld(t, Options{})
 		f := w.orderFields("sandbox001", "total_fee", "101")
 		f["sign"] = "-"
@@ -336,7 +336,7 @@ func TestFundFlow(t *testing.T) {
 // 2017-06-01.
 func TestFundFlowBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Date(2026, 11, 18, 20, 0, 0, 0, beijing).Sub(time.Now()))
+		time.Sleep(time.Until(time.Date(2026, 11, 18, 20, 0, 0, 0, beijing)))
 		w := newWorld(t, Options{})
 		defer w.run()()
 		w.paid("before0001") // 8.88, fee 0.05

@@ -370,7 +370,7 @@ func TestPresets(t *testing.T) {
 		})
 		return out.String()
 	}
-	if got := day("none", 3); strings.Trim(strings.ReplaceAll(got, ":0", ""), "map[]-abcdefghijklmnopqrstuvwxyz5 \n") != "" {
+	if got := day("none", 3); strings.Trim(strings.ReplaceAll(got, ":0", ""), "[]-abcdefghijklmnopqrstuvwxyz5 \n") != "" {
 		t.Errorf("none: %s", got)
 	}
 	harsh := day("harsh", 3)
