@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -92,7 +93,7 @@ func newSim(cfg *Config, p parts) (*sim.Sim, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	if cfg.WeChat.Token == "" {
-		cfg.WeChat.Token, cfg.WeChat.EncodingAESKey = w.MessageKeys()
+		cfg.WeChat.Token, _ = w.MessageKeys() // plain messages, as the simulator sends them until told otherwise
 	}
 	return w, nil
 }
@@ -122,6 +123,7 @@ func useSimulator(cfg *Config, id sim.Identity, gateway string) error {
 		}
 	}
 	cfg.Pay.Hosts = []string{gateway}
+	cfg.Pay.FaceHost = gateway
 	cfg.WeChat.APIBase = gateway
 	cfg.WeChat.AuthorizeURL = id.BaseURL + "/connect/oauth2/authorize"
 	return ps.err()
@@ -145,16 +147,24 @@ func seed(ctx context.Context, store *models.Store, log *slog.Logger) error {
 // wire makes the gateway, the workflows and the pages.
 func (s *Shop) wire(p parts) error {
 	c := s.Config
-	gateway, err := wxpay.NewV2(wxpay.Config{
+	account := wxpay.Config{
 		AppID: c.WeChat.AppID, MchID: c.Pay.MchID, SubMchID: c.Pay.SubMchID, SubAppID: c.Pay.SubAppID,
-		SignType: wxpay.SignType(c.Pay.SignType), APIKey: c.Pay.APIKey, Hosts: c.Pay.Hosts, Timeout: c.Pay.Timeout,
+		SignType: wxpay.SignType(c.Pay.SignType), APIKey: c.Pay.APIKey, Hosts: c.Pay.Hosts, FaceHost: c.Pay.FaceHost, Timeout: c.Pay.Timeout,
 		Transport: p.Transport, Log: p.Log, Now: p.Now, Record: checkout.Record,
-	})
+	}
+	if c.Pay.CertificateFile != "" { // refunds and reversals show it
+		pair, err := tls.LoadX509KeyPair(c.Pay.CertificateFile, c.Pay.PrivateKeyFile)
+		if err != nil {
+			return fmt.Errorf("pay.certificate_file with pay.private_key_file: %w", err)
+		}
+		account.Certificate = &pair
+	}
+	gateway, err := wxpay.NewV2(account)
 	if err != nil {
 		return err
 	}
 	s.Checkout = checkout.New(checkout.Config{
-		API: wxpay.Version(c.Pay.API), AppID: c.WeChat.AppID, MchID: c.Pay.MchID, SignType: wxpay.SignType(c.Pay.SignType),
+		API: wxpay.Version(c.Pay.API), AppID: account.PayAppID(), MchID: c.Pay.MchID, SignType: wxpay.SignType(c.Pay.SignType),
 		NotifyBase: c.Site.BaseURL, ShopName: c.Site.Name, Expire: c.Orders.Expire, ChaseAfter: c.Orders.ChaseAfter,
 		ConfirmAfter: c.Orders.ConfirmAfter, DeliveryFee: c.Orders.DeliveryFee, FreeFrom: c.Orders.FreeFrom,
 	}, checkout.Options{
