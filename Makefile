@@ -43,9 +43,10 @@ race:
 	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
 	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) ./...; fi
 
-# Random histories with money in them; the race detector has no time for many.
+# Whole days and random histories with money in them, for which the race
+# detector has no time.
 histories:
-	go test -count=1 -tags $(TAGS) -run TestMoneyIsConserved ./checkout
+	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry' ./checkout
 
 # A library of somebody else against the simulator, from a module of its own.
 strangers:

@@ -3,4 +3,4 @@
 package checkout_test
 
 // seeds of random histories: under the race detector a few, for the races.
-const seeds = 2
+const seeds = 1
