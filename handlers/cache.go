@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/a-h/templ"
@@ -43,19 +44,28 @@ func (p *cachedPage) gzip() []byte {
 }
 
 // pageCache keeps drawn pages for one version of the catalogue. They hold
-// nothing personal but the number in the cart, which is part of the key.
+// nothing personal but the number in the cart, which is part of the key. A page
+// is kept when it is asked for a second time: many never are, and keeping one
+// costs as much as a third of drawing it.
 type pageCache struct {
 	mu    sync.RWMutex
-	pages map[pageKey]*cachedPage
+	pages map[pageKey]*cachedPage // without plain: asked for once
 }
 
 func newPageCache() *pageCache { return &pageCache{pages: map[pageKey]*cachedPage{}} }
 
-func (p *pageCache) get(k pageKey, version uint64) (*cachedPage, bool) {
+// get finds a page, or else whether it was asked for before.
+func (p *pageCache) get(k pageKey, version uint64) (page *cachedPage, before bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	x, ok := p.pages[k]
-	return x, ok && x.version == version
+	if !ok || x.version != version {
+		return nil, false
+	}
+	if x.plain == nil {
+		return nil, true
+	}
+	return x, true
 }
 
 func (p *pageCache) put(k pageKey, x *cachedPage) {
@@ -85,11 +95,15 @@ func (s *Server) showCached(c *gin.Context, p *views.Page, path string, version 
 		return s.show(c, classPage, 200, v)
 	}
 	key := keyOf(path, p)
-	page, ok := s.cache.get(key, version)
-	if !ok {
+	page, before := s.cache.get(key, version)
+	if page == nil {
 		v, err := draw()
 		if err != nil {
 			return err
+		}
+		if !before {
+			s.cache.put(key, &cachedPage{version: version})
+			return s.showCatalog(c, v)
 		}
 		if page, err = drawn(c.Request.Context(), v, version); err != nil {
 			return err
@@ -117,6 +131,33 @@ type goods struct {
 	version    uint64
 	categories []models.Category
 	products   []models.Product // active ones, in the order of the window
+	shelves    sync.Map         // what shelf has drawn, by shelfKey
+}
+
+// shelfKey is what a list of goods depends on besides the catalogue.
+type shelfKey struct {
+	lang     views.Lang
+	category string
+}
+
+// shelf is the goods of a category, or all, drawn once for each version.
+func (g *goods) shelf(ctx context.Context, l views.Lang, category string) (templ.Component, error) {
+	key := shelfKey{l, category}
+	if x, ok := g.shelves.Load(key); ok {
+		return x.(templ.Component), nil
+	}
+	var cards []views.Card
+	for i := range g.products {
+		if x := &g.products[i]; category == "" || x.CategoryID == category {
+			cards = append(cards, card(l, x))
+		}
+	}
+	x, err := views.Shelf(ctx, l, cards)
+	if err != nil {
+		return nil, fmt.Errorf("draw goods: %w", err)
+	}
+	g.shelves.Store(key, x)
+	return x, nil
 }
 
 // catalogCache keeps the goods of one version.

@@ -45,7 +45,11 @@ func (s *Server) showHome(c *gin.Context) error {
 		if category != "" && !g.category(category) {
 			return nil, errNoPage
 		}
-		return views.Home(homePage(p, g, category)), nil
+		page := views.HomePage{Page: p, Categories: chips(p.Lang, g), Category: category}
+		if page.Shelf, err = g.shelf(c.Request.Context(), p.Lang, category); err != nil {
+			return nil, err
+		}
+		return views.Home(page), nil
 	})
 }
 
@@ -54,16 +58,6 @@ func homePath(category string) string {
 		return "/"
 	}
 	return "/?c=" + category
-}
-
-func homePage(p views.Page, g *goods, category string) views.HomePage {
-	page := views.HomePage{Page: p, Categories: chips(p.Lang, g), Category: category}
-	for i := range g.products {
-		if x := &g.products[i]; category == "" || x.CategoryID == category {
-			page.Cards = append(page.Cards, card(p.Lang, x))
-		}
-	}
-	return page
 }
 
 // showHits answers a search; it is not cached, because anything may be asked.

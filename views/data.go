@@ -27,6 +27,8 @@ package views
 import (
 	"time"
 
+	"github.com/a-h/templ"
+
 	"wxshop/models"
 )
 
@@ -92,8 +94,9 @@ type HomePage struct {
 	Category   string // id of the chosen one, "" for all
 	Query      string
 	Cards      []Card
-	Words      []string // shorter words to search for
-	Near       []Card   // neighbours, four of them
+	Shelf      templ.Component // the goods, drawn before; then Cards is not looked at
+	Words      []string        // shorter words to search for
+	Near       []Card          // neighbours, four of them
 }
 
 // Choice is one SKU on the product page.

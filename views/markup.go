@@ -15,14 +15,21 @@ import (
 	"wxshop/static"
 )
 
-// markup is HTML that we wrote ourselves and that never changes. Nothing that
-// people typed may become one.
+// markup is HTML that we wrote ourselves, or that a view of ours drew. Nothing
+// that people typed may become one.
 type markup string
 
 // Render implements templ.Component.
 func (m markup) Render(_ context.Context, w io.Writer) error {
 	_, err := io.WriteString(w, string(m))
 	return err
+}
+
+// Shelf draws a list of goods for Home once, for all the pages that show it.
+func Shelf(ctx context.Context, l Lang, cards []Card) (templ.Component, error) {
+	var b strings.Builder
+	err := goods(&Page{Lang: l}, cards).Render(ctx, &b)
+	return markup(b.String()), err
 }
 
 // The frame of every page, made once: same bytes on every page, therefore one

@@ -241,3 +241,21 @@ func checkForms(t *testing.T, all []*element) {
 		}
 	}
 }
+
+// The goods look the same drawn before and drawn with the page.
+func TestShelf(t *testing.T) {
+	for _, l := range []Lang{ZH, EN} {
+		p := HomePage{Page: Page{Lang: l}, Cards: []Card{
+			{Slug: "a", Name: "<b>龙井</b>", Line: "“x” & y", Picture: "/p.svg", From: 12800, Varies: true}, {Slug: "b", Name: "b", SoldOut: true},
+		}}
+		want := draw(t, Home(p))
+		shelf, err := Shelf(t.Context(), l, p.Cards)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Cards, p.Shelf = nil, shelf
+		if got := draw(t, Home(p)); got != want {
+			t.Errorf("%v: with a shelf\n%s\nwithout\n%s", l, got, want)
+		}
+	}
+}
