@@ -13,6 +13,7 @@ require (
 	github.com/go-pay/crypto v0.0.3 // indirect
 	github.com/go-pay/util v0.0.4 // indirect
 	github.com/go-pay/xlog v0.0.3 // indirect
+	github.com/wechatpay-apiv3/wechatpay-go v0.2.21 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 )
 
