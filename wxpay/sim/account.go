@@ -35,7 +35,14 @@ func productNames() []string {
 	return []string{"JSAPI", "NATIVE", "MWEB", "APP", "MICROPAY", "FACEPAY"}
 }
 
-func keyModes() []string { return []string{"public_key", "certificate", "mixed"} }
+// The key modes of a merchant: by which keys WeChat signs answers and notifications.
+const (
+	modePublicKey   = "public_key"
+	modeCertificate = "certificate"
+	modeMixed       = "mixed" // in the middle of the switch from certificate to public key
+)
+
+func keyModes() []string { return []string{modePublicKey, modeCertificate, modeMixed} }
 
 // accountMistake is a refusal that a setting caused: WeChat's words, and what
 // to set where.

@@ -21,6 +21,9 @@ import (
 	"time"
 )
 
+// testKeys are made once, at the first use of API v3: making RSA keys is slow.
+var testKeys Keys
+
 // world is a simulator and a shop, joined without sockets.
 type world struct {
 	t    *testing.T
@@ -37,6 +40,9 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	if o.Seed == 0 {
 		o.Seed = 7
+	}
+	if o.Keys == nil {
+		o.Keys = &testKeys
 	}
 	s, err := New(o)
 	if err != nil {

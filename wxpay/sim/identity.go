@@ -2,7 +2,6 @@ package sim
 
 import (
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -88,14 +87,17 @@ type identity struct {
 	making sync.Mutex // one maker of keys at a time
 	mu     sync.Mutex
 	id     Identity
-	// platformKey is WeChat's own; it never leaves the simulator.
-	platformKey string
-	ca          *authority // nil: TLS was not asked for yet
+	// platformKey and publicKey are WeChat's own; they never leave the simulator.
+	platformKey, publicKey string
+	rotated                []platformCert // nil: the platform certificate was never rotated
+	ring                   *keyring       // nil: not asked for yet
+	keys                   *Keys          // where new ones come from
+	ca                     *authority     // nil: TLS was not asked for yet
 }
 
 // openIdentity reads the credentials of a former run or makes new ones.
 func openIdentity(opts Options) (*identity, error) {
-	ids := &identity{folder: opts.Data, now: opts.Now}
+	ids := &identity{folder: opts.Data, now: opts.Now, keys: opts.Keys}
 	stored, err := ids.readFile("identity.json")
 	switch {
 	case err != nil:
@@ -146,11 +148,12 @@ func (ids *identity) setKeyMode(mode string) {
 
 // The files of the keys; merchant keys carry the names that WeChat gives them.
 const (
-	fileMerchantKey  = "apiclient_key.pem"
-	fileMerchantCert = "apiclient_cert.pem"
-	filePlatformKey  = "platform_key.pem"
-	filePlatformCert = "platform_cert.pem"
-	filePlatformPub  = "pub_key.pem"
+	fileMerchantKey    = "apiclient_key.pem"
+	fileMerchantCert   = "apiclient_cert.pem"
+	filePlatformKey    = "platform_key.pem"
+	filePlatformCert   = "platform_cert.pem"
+	filePlatformPub    = "pub_key.pem"
+	filePlatformPubKey = "pub_key_private.pem" // simulators before API v3 have none
 )
 
 func (ids *identity) keyFiles() map[string]*string {
@@ -178,8 +181,13 @@ func (ids *identity) readKeys() error {
 		for _, to := range files {
 			*to = ""
 		}
+		return nil
 	}
-	return nil
+	var err error
+	if ids.publicKey, err = ids.readFile(filePlatformPubKey); ids.publicKey == "" {
+		ids.publicKey = ids.platformKey // as pub_key.pem was made of it then
+	}
+	return err
 }
 
 // makeKeys makes the RSA keys and certificates unless they are there.
@@ -190,17 +198,24 @@ func (ids *identity) makeKeys() error {
 	if id.MerchantPrivateKey != "" {
 		return nil
 	}
-	merchant, err := makePair(id.MerchantSerialNo, pkix.Name{CommonName: id.MchID, Organization: []string{"微信商户系统"}, OrganizationalUnit: []string{merchantName}}, ids.now())
+	merchant, err := ids.makePair(keyMerchant, id.MerchantSerialNo, pkix.Name{CommonName: id.MchID, Organization: []string{"微信商户系统"}, OrganizationalUnit: []string{merchantName}})
 	if err != nil {
 		return err
 	}
-	platform, err := makePair(id.PlatformSerialNo, pkix.Name{CommonName: "Tenpay.com sign (simulated)", Organization: []string{"wxshop simulator"}}, ids.now())
+	platform, err := ids.makePair(keyPlatform, id.PlatformSerialNo, platformName)
+	if err != nil {
+		return err
+	}
+	public, err := ids.makePair(keyPublic, id.PlatformSerialNo, platformName) // whose certificate nobody sees
 	if err != nil {
 		return err
 	}
 	texts := map[string]string{
 		fileMerchantKey: merchant.key, fileMerchantCert: merchant.cert,
-		filePlatformKey: platform.key, filePlatformCert: platform.cert, filePlatformPub: platform.pub,
+		filePlatformKey: platform.key, filePlatformCert: platform.cert, filePlatformPub: public.pub,
+	}
+	if err := ids.writeFile(filePlatformPubKey, public.key); err != nil {
+		return err
 	}
 	for name, text := range texts {
 		if err := ids.writeFile(name, text); err != nil {
@@ -209,20 +224,26 @@ func (ids *identity) makeKeys() error {
 	}
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
+	ids.publicKey = public.key
 	for name, to := range ids.keyFiles() {
 		*to = texts[name]
 	}
 	return nil
 }
 
+// platformName is whose the platform certificates are.
+var platformName = pkix.Name{CommonName: "Tenpay.com sign (simulated)", Organization: []string{"wxshop simulator"}}
+
 // pair is an RSA key with its certificate, in PEM.
 type pair struct{ key, pub, cert string }
 
-func makePair(serial string, name pkix.Name, now time.Time) (pair, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+// makePair takes the n-th key and certifies it.
+func (ids *identity) makePair(n int, serial string, name pkix.Name) (pair, error) {
+	key, err := ids.keys.key(n)
 	if err != nil {
 		return pair{}, err
 	}
+	now := ids.now()
 	number, ok := new(big.Int).SetString(serial, 16)
 	if !ok {
 		return pair{}, fmt.Errorf("serial number %q is not hexadecimal", serial)

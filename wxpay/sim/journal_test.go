@@ -211,7 +211,7 @@ func TestIdentityIsKept(t *testing.T) {
 		t.Error("another identity after reset and restart")
 	}
 	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 7 {
+	if err != nil || len(files) != 8 {
 		t.Errorf("files %v, %v", files, err)
 	}
 	for _, f := range files {

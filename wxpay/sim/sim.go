@@ -36,6 +36,7 @@ type Options struct {
 	Now         func() time.Time  // honest time; default time.Now
 	Log         *slog.Logger      // default: silent
 	Transport   http.RoundTripper // carries notifications; default: guarded sockets
+	Keys        *Keys             // shared with other simulators; default: its own
 }
 
 // Sim is one simulated WeChat with one merchant. Its methods may be called
@@ -142,6 +143,9 @@ func (o *Options) complete() error {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Keys == nil {
+		o.Keys = &Keys{}
 	}
 	if o.Seed == 0 {
 		o.Seed = freshSeed()

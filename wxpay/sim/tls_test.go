@@ -70,7 +70,7 @@ func TestClientCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := makePair("7"+strings.Repeat("A", 39), pkix.Name{CommonName: id.MchID}, time.Now())
+	pair, err := (&identity{now: time.Now, keys: &Keys{}}).makePair(0, "7"+strings.Repeat("A", 39), pkix.Name{CommonName: id.MchID})
 	if err != nil {
 		t.Fatal(err)
 	}
