@@ -27,6 +27,8 @@ type parts struct {
 	Now       func() time.Time
 	Transport http.RoundTripper        // from us to WeChat, and from the simulator to us
 	Crash     func(point string) error // see models.Options
+	Step      func(context.Context)    // likewise
+	Tick      time.Duration            // see checkout.Options
 }
 
 // Shop is a whole shop without a socket: its handlers can be put behind
@@ -64,7 +66,7 @@ func build(ctx context.Context, cfg Config, p parts) (s *Shop, err error) {
 		}
 	}
 	s.Config = cfg
-	if s.Store, err = models.Open(ctx, cfg.Database, models.Options{Log: p.Log, Now: p.Now, Crash: p.Crash}); err != nil {
+	if s.Store, err = models.Open(ctx, cfg.Database, models.Options{Log: p.Log, Now: p.Now, Crash: p.Crash, Step: p.Step}); err != nil {
 		return s, err
 	}
 	if cfg.Simulator.Enabled {
@@ -169,7 +171,7 @@ func (s *Shop) wire(p parts) error {
 		ConfirmAfter: c.Orders.ConfirmAfter, DeliveryFee: c.Orders.DeliveryFee, FreeFrom: c.Orders.FreeFrom,
 	}, checkout.Options{
 		Store: s.Store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: gateway},
-		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config),
+		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config), Tick: p.Tick,
 	})
 	return s.wirePages(p)
 }

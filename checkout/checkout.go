@@ -44,6 +44,8 @@ type Options struct {
 	Count func(event string)
 	// Holder names this process in leases; random when empty.
 	Holder string
+	// Tick is how often the loops look for work; default 5 s.
+	Tick time.Duration
 }
 
 // Service runs the workflows. It is safe for concurrent use.
@@ -55,6 +57,7 @@ type Service struct {
 	now    func() time.Time
 	count  func(string)
 	holder string
+	tick   time.Duration
 	asks   asks               // who asked WeChat when, for the poll
 	flight singleflight.Group // one question per order at a time
 	pulse  pulse              // of the loops
@@ -71,8 +74,11 @@ func New(c Config, o Options) *Service {
 	if o.Holder == "" {
 		o.Holder = newHolder()
 	}
+	if o.Tick == 0 {
+		o.Tick = tick
+	}
 	return &Service{
-		cfg: c, store: o.Store, gates: o.Gateways, log: o.Log, now: o.Now, count: o.Count, holder: o.Holder,
+		cfg: c, store: o.Store, gates: o.Gateways, log: o.Log, now: o.Now, count: o.Count, holder: o.Holder, tick: o.Tick,
 		asks: asks{last: map[string]time.Time{}, all: rate.NewLimiter(pollAsksPerSecond, pollAsksPerSecond)},
 	}
 }

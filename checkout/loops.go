@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"time"
 )
 
 const (
 	batch    = 100              // rows a tick takes on
-	tick     = 5 * time.Second  // chase and expire
+	tick     = 5 * time.Second  // chase, expire and refund
 	slowTick = 10 * time.Minute // confirm and sweep
 	leaseFor = 60 * time.Second
 )
@@ -33,9 +34,9 @@ func (s *Service) Run(ctx context.Context) error {
 		every time.Duration
 		once  func(context.Context) error
 	}{
-		{"chase", tick, s.ChaseOnce},
-		{"expire", tick, s.ExpireOnce},
-		{"refund", tick, s.RefundOnce},
+		{"chase", s.tick, s.ChaseOnce},
+		{"expire", s.tick, s.ExpireOnce},
+		{"refund", s.tick, s.RefundOnce},
 		{"confirm", slowTick, s.ConfirmOnce},
 		{"sweep", slowTick, s.SweepOnce},
 	}
@@ -49,6 +50,8 @@ func (s *Service) Run(ctx context.Context) error {
 
 // loop is ticker → lease → one plain method → log.
 func (s *Service) loop(ctx context.Context, name string, every time.Duration, once func(context.Context) error) {
+	ctx = pprof.WithLabels(ctx, pprof.Labels("loop", name))
+	pprof.SetGoroutineLabels(ctx)
 	t := time.NewTicker(every)
 	defer t.Stop()
 	var mine time.Time // the lease lasts until then
@@ -67,6 +70,10 @@ func (s *Service) loop(ctx context.Context, name string, every time.Duration, on
 			s.giveBack(ctx, name)
 			return
 		case <-t.C:
+			if ctx.Err() != nil { // both at once
+				s.giveBack(ctx, name)
+				return
+			}
 		}
 	}
 }

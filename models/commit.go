@@ -61,6 +61,7 @@ func (m *member) giveUp() bool { return m.state.CompareAndSwap(waiting, withdraw
 // least a second, at most eight) passes: that is ErrBusy, and nothing was
 // written.
 func (s *Store) write(ctx context.Context, fn func(*Tx) error) error {
+	s.step(ctx)
 	return told(s.c.do(ctx, &member{fn: fn}))
 }
 

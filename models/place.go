@@ -36,6 +36,7 @@ type NewOrder struct {
 func (s *Store) CreateOrder(ctx context.Context, n NewOrder) (o *Order, p *Payment, repeated bool, err error) {
 	x := &placing{n: n}
 	if x.lines, err = n.check(); err == nil {
+		s.step(ctx)
 		err = fresh(func() error { return s.c.do(ctx, &member{order: x}) })
 	}
 	if err != nil {

@@ -33,6 +33,9 @@ type Options struct {
 	// ("before-commit", "after-commit"); an error stops the committer for
 	// good, as a killed process would. For tests of recovery.
 	Crash func(point string) error
+	// Step, when set, is called with the caller's context before every read and
+	// write. A test that waits in it chooses who comes next.
+	Step func(ctx context.Context)
 }
 
 // discard is the log of a store that was given none.
@@ -44,6 +47,7 @@ var discard = slog.New(slog.DiscardHandler)
 type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
+	step    func(context.Context)
 	writer  *sql.DB  // one connection
 	readers *sql.DB  // query_only
 	g       *gorm.DB // over readers
@@ -61,6 +65,9 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Step == nil {
+		o.Step = func(context.Context) {}
+	}
 	if c.Driver != "sqlite" {
 		return nil, fmt.Errorf("database driver %q is not supported: write sqlite", c.Driver)
 	}
@@ -68,7 +75,7 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, now: o.Now}
+	s := &Store{log: o.Log, now: o.Now, step: o.Step}
 	// Pages kept from before a restart must not match by accident.
 	s.catalog.Store(uint64(o.Now().UnixMilli()) << 10)
 	if err := s.open(ctx, path, o); err != nil {
@@ -189,6 +196,7 @@ func (s *Store) Stats() Stats {
 // can end, the driver starts a goroutine for each statement, whose interrupt
 // may hit the next statement of the connection; and no read is long.
 func (s *Store) read(ctx context.Context) *gorm.DB {
+	s.step(ctx)
 	g := s.g.WithContext(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {
 		g.AddError(err)
@@ -198,6 +206,7 @@ func (s *Store) read(ctx context.Context) *gorm.DB {
 
 // row and rows are the raw reads of the hot paths.
 func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
+	s.step(ctx)
 	if err := ctx.Err(); err != nil {
 		return failed{err}
 	}
@@ -205,6 +214,7 @@ func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
 }
 
 func (s *Store) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	s.step(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

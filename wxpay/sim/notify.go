@@ -89,6 +89,14 @@ type planned struct {
 	ripe  *order // instead of a note: an order on which something falls due
 }
 
+// name tells it from others of the same time.
+func (e planned) name() string {
+	if e.extra {
+		return "deliver " + e.note.ID + " once more"
+	}
+	return "deliver " + e.note.ID
+}
+
 // plan is the queue of deliveries, the earliest first. Entries that were
 // overtaken by events are skipped when they come up.
 type plan struct {
@@ -168,6 +176,7 @@ func (s *Sim) deliverLoop(ctx context.Context) {
 	defer under.Wait()
 	slots := make(chan struct{}, maxDeliveries)
 	for ctx.Err() == nil {
+		s.opts.Step("look for what is due")
 		due, next := s.plan.due(s.clock.Now())
 		for _, e := range due {
 			if e.ripe != nil {
@@ -176,6 +185,7 @@ func (s *Sim) deliverLoop(ctx context.Context) {
 				under.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
+					s.opts.Step(e.name())
 					s.deliverPlanned(ctx, e)
 				})
 			}

@@ -37,6 +37,7 @@ type Options struct {
 	Log         *slog.Logger      // default: silent
 	Transport   http.RoundTripper // carries notifications; default: guarded sockets
 	Keys        *Keys             // shared with other simulators; default: its own
+	Step        func(op string)   // called before each delivery; a test that waits in it chooses who comes next
 }
 
 // Sim is one simulated WeChat with one merchant. Its methods may be called
@@ -140,6 +141,9 @@ func (o *Options) complete() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
