@@ -276,7 +276,7 @@ func (s *Sim) paymentNote(o *order, now time.Time) *notification {
 	if o.byCode() {
 		return nil
 	}
-	return s.newNotification("payment", o.No, o.NotifyURL, now)
+	return s.newNotification("payment", o.API, o.No, o.NotifyURL, now)
 }
 
 // newPayment is the fact that a person pays an order. s.mu is held.

@@ -259,8 +259,8 @@ func TestKeysMatch(t *testing.T) {
 	}
 	block, _ := pem.Decode([]byte(id.PlatformPublicKey))
 	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil || !pub.(*rsa.PublicKey).Equal(certificate(t, id.PlatformCertificate).PublicKey) {
-		t.Errorf("platform public key: %v", err)
+	if err != nil || pub.(*rsa.PublicKey).Equal(certificate(t, id.PlatformCertificate).PublicKey) {
+		t.Errorf("platform public key: %v; it must be another one than the certificate's", err)
 	}
 	if !regexp.MustCompile(`^PUB_KEY_ID_01[0-9]{30}$`).MatchString(id.PlatformPublicKeyID) {
 		t.Errorf("public key id %q", id.PlatformPublicKeyID)

@@ -31,6 +31,7 @@ const (
 type notification struct {
 	ID     string    `json:"id"` // "n1"
 	Kind   string    `json:"kind,omitempty"`
+	API    string    `json:"api,omitempty"`    // apiV3; empty: v2
 	No     string    `json:"no,omitempty"`     // out_trade_no
 	Refund string    `json:"refund,omitempty"` // out_refund_no
 	URL    string    `json:"url,omitempty"`
@@ -321,10 +322,11 @@ func (s *Sim) drop(id string) (notificationJSON, error) {
 	return s.notificationView(n), nil
 }
 
-// newNotification prepares a notification that goes out at a time. s.mu is held.
-func (s *Sim) newNotification(kind, no, url string, at time.Time) *notification {
+// newNotification prepares a notification that goes out at a time, in the form
+// of the API by which the order, or the refund, was asked for. s.mu is held.
+func (s *Sim) newNotification(kind, api, no, url string, at time.Time) *notification {
 	n := &notification{
-		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: kind, No: no, URL: url, State: notePending, Due: at,
+		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: kind, API: api, No: no, URL: url, State: notePending, Due: at,
 	}
 	if s.faultFires(faultNotifyDelay, no) {
 		n.Due = at.Add(s.faults.delay())

@@ -19,7 +19,8 @@ type order struct {
 	DeviceInfo  string    `json:"device_info,omitempty"`
 	Total       int64     `json:"total"` // fen
 	NotifyURL   string    `json:"notify_url"`
-	SignType    string    `json:"sign_type"` // of the latest unifiedorder
+	API         string    `json:"api,omitempty"` // apiV3; empty: v2
+	SignType    string    `json:"sign_type"`     // of the latest unifiedorder
 	Created     time.Time `json:"created"`
 	Expire      string    `json:"time_expire,omitempty"` // as the client sent it
 	Expires     time.Time `json:"expires"`               // business time

@@ -10,6 +10,7 @@ import (
 
 // refund is money that goes back to a payer, from the moment it was accepted.
 type refund struct {
+	API         string    `json:"api,omitempty"` // apiV3; empty: v2
 	OutRefundNo string    `json:"out_refund_no"`
 	RefundID    string    `json:"refund_id,omitempty"`
 	Amount      int64     `json:"amount,omitempty"` // fen
@@ -173,7 +174,7 @@ func (s *Sim) endRefund(r *refund, state string, at time.Time) error {
 	o := r.order
 	rec := &record{Kind: recRefundEnd, At: at, No: o.No, Refund: end}
 	if r.NotifyURL != "" {
-		rec.Note = s.newNotification("refund", o.No, r.NotifyURL, at)
+		rec.Note = s.newNotification("refund", r.API, o.No, r.NotifyURL, at)
 		rec.Note.Refund = r.OutRefundNo
 	}
 	if err := s.commit(rec); err != nil {

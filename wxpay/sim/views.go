@@ -40,7 +40,7 @@ type refundJSON struct {
 func (s *Sim) transactionView(o *order) transactionJSON {
 	v := transactionJSON{
 		OutTradeNo: o.No, PrepayID: o.latest().ID, CodeURL: o.CodeURL, MWebURL: s.mwebURL(o, o.latest().ID),
-		TradeType: o.TradeType, API: "v2", AppID: o.AppID, MchID: o.MchID, SubMchID: o.SubMchID,
+		TradeType: o.TradeType, API: apiName(o.API), AppID: o.AppID, MchID: o.MchID, SubMchID: o.SubMchID,
 		OpenID: o.OpenID, Description: o.Body, Attach: o.Attach, Total: o.Total, Currency: "CNY",
 		State: o.state(), NotifyURL: o.NotifyURL, CreatedAt: stamp(o.Created), ExpiresAt: stamp(o.Expires),
 		Refunds: []refundJSON{}, Notifications: []string{},
@@ -95,7 +95,7 @@ type attemptJSON struct {
 // notificationView describes a notification. s.mu is held.
 func (s *Sim) notificationView(n *notification) notificationJSON {
 	v := notificationJSON{
-		ID: n.ID, Kind: n.Kind, API: "v2", OutTradeNo: n.No, URL: n.URL, State: n.State, Attempts: []attemptJSON{},
+		ID: n.ID, Kind: n.Kind, API: apiName(n.API), OutTradeNo: n.No, URL: n.URL, State: n.State, Attempts: []attemptJSON{},
 	}
 	if n.State == notePending {
 		v.NextAt = stamp(n.Due)
