@@ -32,13 +32,14 @@ const (
 // benchShop is a shop on disk, to be copied for each row, and what is needed
 // to knock at its door.
 type benchShop struct {
-	t    *testing.T
-	m    *machine
-	exe  string
-	dir  string // data/ with the database and the keys
-	keys []securecookie.Codec
-	skus []models.SKU // the first one of each product
-	now  time.Time
+	t      *testing.T
+	m      *machine
+	exe    string
+	dir    string // data/ with the database and the keys
+	keys   []securecookie.Codec
+	secret string       // what keys are made from
+	skus   []models.SKU // the first one of each product
+	now    time.Time
 }
 
 // newBenchShop makes a shop with goods and paid orders, by the shop's own Store.
@@ -47,12 +48,8 @@ func newBenchShop(t *testing.T, m *machine, exe string) *benchShop {
 	b := &benchShop{t: t, m: m, exe: exe, dir: t.TempDir(), now: time.Now()}
 	key := make([]byte, sessionKeyBytes)
 	rand.Read(key)
-	if err := os.MkdirAll(filepath.Join(b.dir, "data"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(b.dir, "data", "session.keys"), []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	b.secret = hex.EncodeToString(key) + "\n"
+	b.copyKeys(b.dir)
 	b.keys = securecookie.CodecsFromPairs(key, nil)
 	for _, c := range b.keys {
 		c.(*securecookie.SecureCookie).SetSerializer(securecookie.NopEncoder{})
@@ -60,8 +57,19 @@ func newBenchShop(t *testing.T, m *machine, exe string) *benchShop {
 	s := b.open(b.dir)
 	defer s.Close()
 	b.fill(s)
-	b.sell(s)
+	b.sell(s, benchOrders)
 	return b
+}
+
+// copyKeys gives a folder the keys of the sessions.
+func (b *benchShop) copyKeys(dir string) {
+	b.t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "session.keys"), []byte(b.secret), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // open opens the database of a copy of the shop.
@@ -107,14 +115,14 @@ func (b *benchShop) fill(s *models.Store) {
 	}
 }
 
-// sell makes the orders that are there already, all of them paid.
-func (b *benchShop) sell(s *models.Store) {
+// sell makes the n orders that are there already, all of them paid.
+func (b *benchShop) sell(s *models.Store, n int) {
 	b.t.Helper()
 	users := make([]*models.User, 200)
 	for i := range users {
 		users[i] = b.user(s, "Old", i)
 	}
-	b.atOnce(benchOrders, func(i int) error {
+	b.atOnce(n, func(i int) error {
 		o, p, err := b.order(s, users[i%len(users)])
 		if err != nil {
 			return err
