@@ -91,7 +91,9 @@ type PayConfig struct {
 	SubAppID              string        `yaml:"sub_app_id"`
 	SignType              string        `yaml:"sign_type"`
 	APIKey                string        `yaml:"api_key" secret:"true"`
+	NextAPIKey            string        `yaml:"next_api_key" secret:"true"`
 	APIv3Key              string        `yaml:"api_v3_key" secret:"true"`
+	NextAPIv3Key          string        `yaml:"next_api_v3_key" secret:"true"`
 	SerialNo              string        `yaml:"serial_no"`
 	PrivateKeyFile        string        `yaml:"private_key_file"`
 	CertificateFile       string        `yaml:"certificate_file"`

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ func (c *Config) check(ps *problems) {
 	c.checkSimulator(ps)
 	if !c.Simulator.Enabled {
 		c.checkAccount(ps)
+		c.checkNextKeys(ps)
 	}
 }
 
@@ -110,9 +110,9 @@ func (c *Config) checkShop(ps *problems) {
 }
 
 func (c *Config) checkPay(ps *problems) {
-	oneOf(ps, "pay.api", c.Pay.API, "v2")
+	oneOf(ps, "pay.api", c.Pay.API, "v2", "v3")
 	oneOf(ps, "pay.sign_type", c.Pay.SignType, "HMAC-SHA256", "MD5")
-	oneOf(ps, "pay.platform_key_mode", c.Pay.PlatformKeyMode, "public_key", "certificate")
+	oneOf(ps, "pay.platform_key_mode", c.Pay.PlatformKeyMode, "public_key", "certificate", "mixed")
 	within(ps, "pay.timeout", c.Pay.Timeout, time.Second, 10*time.Second) // V7
 	if len(c.Pay.Hosts) == 0 {
 		ps.addf("pay.hosts is empty: the gateway is https://api.mch.weixin.qq.com")
@@ -141,15 +141,6 @@ func checkWeChat(ps *problems, key, address string) {
 	}
 }
 
-// checkKeyFiles refuses private keys that others can read (security P23).
-func (c *Config) checkKeyFiles(ps *problems) {
-	if f := c.Pay.PrivateKeyFile; f != "" {
-		if err := private(f); err != nil {
-			ps.addf("pay.private_key_file: %v", err)
-		}
-	}
-}
-
 // checkSimulator keeps the simulated money away from a shop that looks real
 // (security S17).
 func (c *Config) checkSimulator(ps *problems) {
@@ -159,29 +150,6 @@ func (c *Config) checkSimulator(ps *problems) {
 		ps.addf("the simulator is on, but site.base_url %q is not on this machine: everybody could pay with simulated money. "+
 			"Set simulator.enabled: false to take real payments, or simulator.public: true for a public demo", c.Site.BaseURL)
 	}
-}
-
-// The shapes of WeChat's ids and keys.
-var (
-	appIDShape = regexp.MustCompile(`^wx[0-9a-f]{16}$`)
-	mchIDShape = regexp.MustCompile(`^[0-9]{8,12}$`)
-	key32Shape = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
-)
-
-// checkAccount says what is still to be filled in before WeChat can be asked.
-func (c *Config) checkAccount(ps *problems) {
-	need := func(key, value string, shape *regexp.Regexp, what string) {
-		switch {
-		case value == "":
-			ps.addf("%s is empty: fill in %s, or set simulator.enabled: true to try the shop without an account", key, what)
-		case !shape.MatchString(value):
-			ps.addf("%s does not look like %s", key, what) // never the value: it may be a secret
-		}
-	}
-	need("wechat.app_id", c.WeChat.AppID, appIDShape, "the AppID of the official account (wx and 16 hex digits)")
-	need("wechat.app_secret", c.WeChat.AppSecret, key32Shape, "its AppSecret (32 letters and digits)")
-	need("pay.mch_id", c.Pay.MchID, mchIDShape, "the merchant number (8 to 12 digits)")
-	need("pay.api_key", c.Pay.APIKey, key32Shape, "the APIv2 key (32 letters and digits)")
 }
 
 // loopback reports whether a host name or address means this machine.

@@ -28,8 +28,16 @@ var paymentCode = regexp.MustCompile(`^1[0-5][0-9]{16}$`)
 // ErrNoPaymentCode says that what was scanned is not a payment code.
 var ErrNoPaymentCode = errors.New("not a payment code of WeChat: 18 digits that begin with 10 to 15")
 
-// ErrNoCashDesk says that the configured API has no payment codes.
-var ErrNoCashDesk = errors.New("the cash desk needs pay.api v2")
+// ErrNoCashDesk says that there is no API with payment codes and face codes:
+// v3 has neither for ordinary merchants, so the desk goes by v2 whatever the
+// shop's new payments go by.
+var ErrNoCashDesk = errors.New("the cash desk needs v2: fill in pay.api_key")
+
+// HasCashDesk reports whether Sell can charge anybody.
+func (s *Service) HasCashDesk() bool {
+	_, ok := s.gates[wxpay.V2].(wxpay.CashDesk)
+	return ok
+}
 
 // SaleRequest is one scan at the cash desk.
 type SaleRequest struct {
@@ -45,7 +53,7 @@ type SaleRequest struct {
 // Sell charges a payment code or a face code. The sale stands whatever comes:
 // paid, failed, or open, and then Attend and the loop see to its end.
 func (s *Service) Sell(ctx context.Context, q SaleRequest) (*models.Order, error) {
-	desk, ok := s.gates[s.cfg.API].(wxpay.CashDesk)
+	desk, ok := s.gates[wxpay.V2].(wxpay.CashDesk)
 	if !ok {
 		return nil, ErrNoCashDesk
 	}
@@ -75,7 +83,7 @@ func (s *Service) Sell(ctx context.Context, q SaleRequest) (*models.Order, error
 // and for a minute, and is never sent again.
 func (s *Service) sale(q SaleRequest) models.NewSale {
 	n := models.NewPayment{
-		API: string(s.cfg.API), Channel: string(wxpay.Micropay), SignType: string(s.cfg.SignType), AppID: s.cfg.AppID,
+		API: string(wxpay.V2), Channel: string(wxpay.Micropay), SignType: string(s.cfg.SignType), AppID: s.cfg.AppID,
 		MchID: s.cfg.MchID, Currency: "CNY", ClientIP: q.ClientIP, QueryAfter: askAfter, Describe: s.describe,
 	}
 	tail := q.Code

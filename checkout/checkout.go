@@ -9,6 +9,7 @@ package checkout
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -83,12 +84,16 @@ func New(c Config, o Options) *Service {
 	}
 }
 
+// ErrNoGateway says that the keys of the API version by which something was
+// made are not configured any more.
+var ErrNoGateway = errors.New("the keys of this version of the API are not configured")
+
 // gateway is the one that a payment was made with, whatever is configured now.
 func (s *Service) gateway(p *models.Payment) (wxpay.Gateway, error) {
 	if g, ok := s.gates[wxpay.Version(p.API)]; ok {
 		return g, nil
 	}
-	return nil, &wxpay.Error{Op: "gateway", Message: "no gateway for payments made with " + p.API + ": configure it", Unknown: true}
+	return nil, &wxpay.Error{Op: "gateway", Message: "made with " + p.API, Unknown: true, Err: ErrNoGateway}
 }
 
 // outlive detaches work that must be finished once begun from the request

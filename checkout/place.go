@@ -71,7 +71,7 @@ func (s *Service) Place(ctx context.Context, r PlaceRequest) (Placed, error) {
 // newPayment freezes who pays whom, how; the Store adds number, total, times.
 func (s *Service) newPayment(u *models.User, ch wxpay.TradeType, ip string) models.NewPayment {
 	n := models.NewPayment{
-		API: string(s.cfg.API), Channel: string(ch), SignType: string(s.cfg.SignType),
+		API: string(s.cfg.API), Channel: string(ch), SignType: s.signType(s.cfg.API),
 		AppID: s.cfg.AppID, MchID: s.cfg.MchID, Currency: "CNY", ClientIP: ip,
 		NotifyURL:  s.cfg.NotifyBase + "/notify/" + string(s.cfg.API) + "/pay",
 		QueryAfter: s.cfg.ChaseAfter, Describe: s.describe,
@@ -85,6 +85,15 @@ func (s *Service) newPayment(u *models.User, ch wxpay.TradeType, ip string) mode
 		}
 	}
 	return n
+}
+
+// signType is what a payment of v agrees on with WeChat; v3 has one algorithm
+// and nothing to agree on.
+func (s *Service) signType(v wxpay.Version) string {
+	if v == wxpay.V2 {
+		return string(s.cfg.SignType)
+	}
+	return ""
 }
 
 // describe is the line on the payer's bill: "shop-first item 等 3 件".

@@ -39,6 +39,9 @@ func (s *Service) Refund(ctx context.Context, q RefundRequest) (r *models.Refund
 	if err != nil {
 		return nil, false, err
 	}
+	if _, err := s.gateway(p); err != nil { // better no promise than one that nobody keeps
+		return nil, false, fmt.Errorf("refund %s: %w", q.No, err)
+	}
 	r, repeated, err = s.store.CreateRefund(ctx, models.NewRefund{
 		OutTradeNo: p.OutTradeNo, Amount: q.Amount, Note: q.Note, Token: q.Token, Actor: q.Actor, Lines: q.Lines,
 	})
@@ -107,7 +110,7 @@ func (s *Service) paidWith(ctx context.Context, no string) (*models.Payment, err
 func (s *Service) RefundMisfit(ctx context.Context, id int64, actor, note string) (*models.Refund, error) {
 	ctx, cancel := outlive(ctx, placing)
 	defer cancel()
-	by := models.Account{API: string(s.cfg.API), SignType: string(s.cfg.SignType), AppID: s.cfg.AppID}
+	by := models.Account{API: string(s.cfg.API), SignType: s.signType(s.cfg.API), AppID: s.cfg.AppID}
 	r, err := s.store.RefundMisfit(ctx, id, by, actor, note)
 	if err != nil {
 		return nil, err
@@ -133,7 +136,7 @@ func (s *Service) RefundOnce(ctx context.Context) error {
 func (s *Service) follow(ctx context.Context, r *models.Refund) error {
 	g, ok := s.gates[wxpay.Version(r.API)]
 	if !ok { // it must not stand in the way of the others
-		err := fmt.Errorf("refund %s: no gateway for %s", r.OutRefundNo, r.API)
+		err := fmt.Errorf("refund %s, made with %s: %w", r.OutRefundNo, r.API, ErrNoGateway)
 		return s.step(ctx, r, models.RefundStep{OutRefundNo: r.OutRefundNo, Actor: "system", Err: err.Error(), Next: s.nextRefund(r)}, err)
 	}
 	if r.State == models.RefundPending {
@@ -250,8 +253,11 @@ func (s *Service) nextRefund(r *models.Refund) time.Time {
 	return s.now().Add(refundGaps[min(int(r.Tries), len(refundGaps)-1)])
 }
 
-// RefundNotify takes a refund notification in. In v2 it proves nothing: it is
-// kept as a hint that makes the loop ask (security P18).
+// RefundNotify takes a refund notification in. In v2 it proves nothing (security
+// P18); in v3 it is signed, and still only a reason to ask at once: the query is
+// the one door to a refund's state, its answer is newer than any notification
+// that was on its way, and a replay or one that came in the other version's form
+// (as refunds made on WeChat's own pages do) then needs no rules of its own.
 func (s *Service) RefundNotify(ctx context.Context, v wxpay.Version, h http.Header, body []byte) wxpay.Reply {
 	return s.notified(ctx, v, func(ctx context.Context, g wxpay.Gateway) error {
 		hint, err := g.ParseRefundNotify(h, body)

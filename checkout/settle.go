@@ -34,6 +34,9 @@ func (s *Service) Notify(ctx context.Context, v wxpay.Version, h http.Header, bo
 			OutTradeNo: t.OutTradeNo, At: models.At(s.now()), Op: "notify", Direction: "in", Request: rawText(t.Raw()),
 		}
 		out, err := s.Settle(ctx, t, "notify", []models.Message{msg})
+		if errors.Is(err, errCrossed) {
+			out, err = s.crossed(ctx, t, msg)
+		}
 		if errors.Is(err, wxpay.ErrSignature) {
 			return fmt.Errorf("%w: %w", errRefused, err)
 		}
@@ -70,6 +73,41 @@ func (s *Service) notified(ctx context.Context, v wxpay.Version, take func(conte
 	return g.Accept()
 }
 
+// errCrossed says that WeChat's word came by another version of the API than
+// the payment was made with.
+var errCrossed = errors.New("by another version of the API than it was made with")
+
+// crossed deals with a notification that verifies, but in the other version's
+// form. WeChat tells of an order in the form of the API that placed it, so this
+// is either a change there that nobody told us of, or somebody who has one of
+// the two keys and not the other: a merchant who left v2 because its key was
+// known must not be paid by that key. So it counts as a hint: the payment's own
+// version is asked, and only its answer settles. Without a clear one WeChat is
+// to send it again.
+func (s *Service) crossed(ctx context.Context, t wxpay.Transaction, msg models.Message) (models.Outcome, error) {
+	s.count("notify.crossed")
+	s.log.Warn("notification by another version of the API; WeChat is asked", "op", "notify", "txn", t.TransactionID)
+	p, err := s.store.Payment(ctx, t.OutTradeNo)
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.RecordMessages(ctx, []models.Message{msg}); err != nil {
+		return "", err
+	}
+	if p.TransactionID != nil && *p.TransactionID == t.TransactionID {
+		return models.OutcomeRepeated, nil
+	}
+	switch found, err := s.sync(ctx, p, "query"); {
+	case err != nil:
+		return "", err
+	case found == FoundPaid:
+		return models.OutcomePaid, nil
+	case found == FoundMisfit:
+		return models.OutcomeMisfit, nil
+	}
+	return "", fmt.Errorf("%w: %s is not paid, says %s", errRefused, t.OutTradeNo, p.API)
+}
+
 // Settle is the only way to "paid". It takes WeChat's verified word about one
 // payment, compares it with our own row (amount, currency, app, merchant,
 // channel, payer: WeChat Pay v2, payment notification) and applies it. Calling
@@ -86,8 +124,11 @@ func (s *Service) Settle(ctx context.Context, t wxpay.Transaction, actor string,
 	if err != nil {
 		return "", err
 	}
+	if string(t.Version) != p.API {
+		return "", fmt.Errorf("settle %s: %s: %w", t.OutTradeNo, t.Version, errCrossed)
+	}
 	// A weaker algorithm than the order was placed with is a forgery (P3).
-	if t.Version == wxpay.V2 && p.API == string(wxpay.V2) && t.SignType != wxpay.SignType(p.SignType) {
+	if t.Version == wxpay.V2 && t.SignType != wxpay.SignType(p.SignType) {
 		return "", fmt.Errorf("settle %s: signed with %s: %w", t.OutTradeNo, t.SignType, wxpay.ErrSignature)
 	}
 	if d := compare(t, p); d.reason != "" {

@@ -28,6 +28,9 @@ func (s *Server) showDesk(c *gin.Context, d *duty) error {
 		return err
 	}
 	p := views.AdminDeskPage{Face: q.raw("by") == "face", Token: rand.Text()}
+	if !s.Checkout.HasCashDesk() {
+		p.Problem = views.AdminDeskAPI
+	}
 	if fen, err := models.ParseFen(q.raw("amount")); err == nil && fen > 0 {
 		p.Amount = fen.String()
 	}

@@ -143,6 +143,9 @@ func refundProblem(err error) views.AdminProblem {
 	if errors.Is(err, checkout.ErrOverLimit) {
 		return views.AdminRefundLimit
 	}
+	if errors.Is(err, checkout.ErrNoGateway) {
+		return views.AdminRefundAPI
+	}
 	return ""
 }
 

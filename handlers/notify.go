@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -15,13 +16,29 @@ import (
 // gives up after five seconds (security P27).
 const notifyLife = 3 * time.Second
 
-// rejection is the answer to a notification that never reached checkout: any
-// words but SUCCESS make WeChat send it again (WeChat Pay v2, payment
-// notification).
-var rejection = wxpay.Reply{
-	Status: http.StatusOK, ContentType: "text/xml; charset=utf-8",
-	Body: []byte("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[ERROR]]></return_msg></xml>"),
+// rejectionV2 and rejectionV3 answer a notification that never reached checkout:
+// any words but SUCCESS make WeChat send it again (WeChat Pay v2, payment
+// notification), and so does any status of 4xx or 5xx (WeChat Pay v3, the same).
+var (
+	rejectionV2 = wxpay.Reply{
+		Status: http.StatusOK, ContentType: "text/xml; charset=utf-8",
+		Body: []byte("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[ERROR]]></return_msg></xml>"),
+	}
+	rejectionV3 = wxpay.Reply{
+		Status: http.StatusServiceUnavailable, ContentType: "application/json; charset=utf-8",
+		Body: []byte(`{"code":"FAIL","message":"ERROR"}`),
+	}
+)
+
+func rejection(c *gin.Context) wxpay.Reply {
+	if strings.HasPrefix(c.FullPath(), notifyV3) {
+		return rejectionV3
+	}
+	return rejectionV2
 }
+
+// notifyV3 begins the routes that speak JSON.
+const notifyV3 = "/notify/v3/"
 
 // takeNotify is one of the two things that WeChat tells a shop.
 type takeNotify func(context.Context, wxpay.Version, http.Header, []byte) wxpay.Reply
@@ -36,7 +53,7 @@ func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 			defer func() { <-s.notifies }()
 		default:
 			s.note(c, errOverload)
-			s.reply(c, rejection)
+			s.reply(c, rejection(c))
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.Request.Context(), notifyLife)
@@ -47,7 +64,7 @@ func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 			s.refuse(c, err)
 		case err != nil:
 			s.note(c, err)
-			s.reply(c, rejection)
+			s.reply(c, rejection(c))
 		default:
 			s.reply(c, take(ctx, v, c.Request.Header, body))
 		}
@@ -61,7 +78,7 @@ func (s *Server) reply(c *gin.Context, r wxpay.Reply) {
 // rejectNotify answers for a handler that panicked.
 func (s *Server) rejectNotify(c *gin.Context) {
 	if !c.Writer.Written() {
-		s.reply(c, rejection)
+		s.reply(c, rejection(c))
 	}
 }
 

@@ -253,6 +253,8 @@ func (s *Server) Routes() http.Handler {
 
 	r.POST("/notify/v2/pay", s.notify(wxpay.V2, s.Checkout.Notify))
 	r.POST("/notify/v2/refund", s.notify(wxpay.V2, s.Checkout.RefundNotify))
+	r.POST(notifyV3+"pay", s.notify(wxpay.V3, s.Checkout.Notify))
+	r.POST(notifyV3+"refund", s.notify(wxpay.V3, s.Checkout.RefundNotify))
 	get("/wechat", s.verifyAccount)
 	post("/wechat", s.takeMessage)
 	s.apiRoutes(r)

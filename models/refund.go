@@ -222,6 +222,16 @@ func (tx *Tx) refundEvent(r *Refund, now Time, kind, actor, note string) error {
 // refunds of payments that have no row here.
 type Account struct{ API, SignType, AppID string }
 
+// account is the contract of the payment of this number; by when it is not ours.
+func (tx *Tx) account(outTradeNo string, by Account) (Account, error) {
+	a := Account{}
+	err := tx.row(`SELECT api, sign_type, app_id FROM payments WHERE out_trade_no = ?`, outTradeNo).Scan(&a.API, &a.SignType, &a.AppID)
+	if told(err) == ErrNotFound {
+		return by, nil
+	}
+	return a, err
+}
+
 // RefundMisfit gives a payment to check back in full, as WeChat told its
 // amount, and closes its row, in one transaction.
 func (s *Store) RefundMisfit(ctx context.Context, id int64, by Account, actor, note string) (*Refund, error) {
@@ -236,6 +246,10 @@ func (s *Store) RefundMisfit(ctx context.Context, id int64, by Account, actor, n
 			return &InputError{"amount", "is not known: give it back on WeChat's merchant platform and explain it here"}
 		}
 		if err := tx.notOurs(m); err != nil {
+			return err
+		}
+		by, err := tx.account(m.OutTradeNo, by)
+		if err != nil {
 			return err
 		}
 		made = &Refund{

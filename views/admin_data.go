@@ -85,12 +85,13 @@ const (
 	AdminRefundLimit    AdminProblem = "refund_limit"  // more than the person may
 	AdminRefundReason   AdminProblem = "refund_reason" // too long for WeChat
 	AdminRefundLines    AdminProblem = "refund_lines"  // more pieces than there are
+	AdminRefundAPI      AdminProblem = "refund_api"    // paid by a version of the API whose keys are gone
 	AdminDeskAmount     AdminProblem = "desk_amount"
 	AdminDeskCode       AdminProblem = "desk_code"   // no payment code
 	AdminDeskFace       AdminProblem = "desk_face"   // no face code
 	AdminDeskOpenID     AdminProblem = "desk_openid" // of whose face
 	AdminDeskUsed       AdminProblem = "desk_used"   // the form has sold something else
-	AdminDeskAPI        AdminProblem = "desk_api"    // the configured API has no cash desk
+	AdminDeskAPI        AdminProblem = "desk_api"    // v2, which alone has a cash desk, is not configured
 )
 
 // AdminSaying is a flash of the merchant; AdminSay gives its words.

@@ -404,7 +404,7 @@ func adminRefundLines(p *AdminRefundPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if t := p.trouble(AdminRefundLines); t != "" {
+		if t := p.trouble(AdminRefundLines, AdminRefundAPI); t != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<p class=\"err gap\" role=\"alert\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

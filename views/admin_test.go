@@ -140,7 +140,7 @@ func TestAdminWords(t *testing.T) {
 		AdminWrong, AdminWait, AdminBusy, AdminEnded, AdminPasswordShort, AdminPasswordLong, AdminPasswordCommon,
 		AdminPasswordNamed, AdminPasswordDiffer, AdminPasswordSame, AdminPasswordWrong, AdminNoteMissing,
 		AdminNoteUnclear, AdminCarrier, AdminTracking, AdminRefundAmount, AdminRefundLeft, AdminRefundLimit, AdminRefundReason,
-		AdminRefundLines, AdminDeskAmount, AdminDeskCode, AdminDeskFace, AdminDeskOpenID, AdminDeskUsed, AdminDeskAPI,
+		AdminRefundLines, AdminRefundAPI, AdminDeskAmount, AdminDeskCode, AdminDeskFace, AdminDeskOpenID, AdminDeskUsed, AdminDeskAPI,
 	}
 	sayings := []AdminSaying{
 		AdminSaidPassword, AdminSaidShipped, AdminSaidClosed, AdminSaidNoted, AdminSaidExplained, AdminSaidPaid,
