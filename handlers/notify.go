@@ -72,6 +72,14 @@ func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 }
 
 func (s *Server) reply(c *gin.Context, r wxpay.Reply) {
+	if len(r.Body) == 0 { // 204 has neither a type nor a length
+		h := c.Writer.Header()
+		s.headers.set(h, classNotify)
+		h["Cache-Control"] = []string{noStore}
+		c.Writer.WriteHeader(r.Status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
 	s.send(c, answer{class: classNotify, status: r.Status, ctype: r.ContentType, body: r.Body})
 }
 

@@ -278,8 +278,8 @@ func TestNotifyPanic(t *testing.T) {
 
 // The words of the door are those of the gateway: checked, not copied blindly.
 func TestRejectionIsOneToWeChat(t *testing.T) {
-	if rejection.Status != http.StatusOK || strings.Contains(string(rejection.Body), "SUCCESS") {
-		t.Errorf("rejection %d %s", rejection.Status, rejection.Body)
+	if rejectionV2.Status != http.StatusOK || strings.Contains(string(rejectionV2.Body), "SUCCESS") {
+		t.Errorf("rejectionV2 %d %s", rejectionV2.Status, rejectionV2.Body)
 	}
-	var _ wxpay.Reply = rejection
+	var _ wxpay.Reply = rejectionV2
 }
