@@ -231,6 +231,7 @@ type Refund struct {
 	State         RefundState  `gorm:"size:16;index:refund_due,priority:1"`
 	Account       string       // where the money went: "支付用户零钱"
 	CreatedAt     Time
+	AcceptedAt    Time // when we learned that WeChat took it on: about when its bill says so
 	SucceededAt   Time
 	NextAt        Time `gorm:"index:refund_due,priority:2"`
 	Tries         int64

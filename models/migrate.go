@@ -16,6 +16,7 @@ import (
 // never edited; a new one goes to the end.
 var migrations = []*gormigrate.Migration{
 	{ID: "0001-shop", Migrate: migrateV1},
+	{ID: "0002-bills", Migrate: migrateBills},
 }
 
 // migrate brings the schema up to date in one immediate transaction, which is

@@ -28,7 +28,7 @@ type NewRefund struct {
 }
 
 const refundCols = `id, order_id, payment_id, misfit_id, token, reason, note, actor, lines, api, sign_type, app_id, out_trade_no, transaction_id,
-	total, out_refund_no, refund_id, amount, state, account, created_at, succeeded_at, next_at, tries, last_error`
+	total, out_refund_no, refund_id, amount, state, account, created_at, accepted_at, succeeded_at, next_at, tries, last_error`
 
 func scanRefund(r scanner) (*Refund, error) {
 	var (
@@ -37,7 +37,7 @@ func scanRefund(r scanner) (*Refund, error) {
 	)
 	err := r.Scan(&x.ID, &x.OrderID, &x.PaymentID, &x.MisfitID, &x.Token, &x.Reason, &x.Note, &x.Actor, &lines, &x.API, &x.SignType,
 		&x.AppID, &x.OutTradeNo, &x.TransactionID, &x.Total, &x.OutRefundNo, &x.RefundID, &x.Amount, &x.State, &x.Account,
-		&x.CreatedAt, &x.SucceededAt, &x.NextAt, &x.Tries, &x.LastError)
+		&x.CreatedAt, &x.AcceptedAt, &x.SucceededAt, &x.NextAt, &x.Tries, &x.LastError)
 	if err == nil && len(lines) > 0 {
 		err = json.Unmarshal(lines, &x.Lines)
 	}
@@ -383,6 +383,7 @@ func (s *Store) StepRefund(ctx context.Context, x RefundStep) (changed bool, err
 				r.SucceededAt = now
 			}
 		}
+		r.accepted(now)
 		from := r.State
 		if err := tx.turn(r, x.To); err != nil {
 			return err
@@ -401,6 +402,18 @@ func (s *Store) StepRefund(ctx context.Context, x RefundStep) (changed bool, err
 	return changed, nil
 }
 
+// accepted notes when WeChat took r on, which is when its bill has it. A
+// WeChat whose clock is ahead of ours, as a simulated one may be, says so by
+// the time of its success.
+func (r *Refund) accepted(now Time) {
+	if r.AcceptedAt.IsZero() && r.RefundID != "" {
+		r.AcceptedAt = now
+	}
+	if r.SucceededAt.After(now.Time) {
+		r.AcceptedAt = r.SucceededAt
+	}
+}
+
 // turn moves r to another state, or keeps it, with what the caller has set in
 // r. It is the only code that writes Refund.State after promise.
 func (tx *Tx) turn(r *Refund, to RefundState) error {
@@ -408,8 +421,8 @@ func (tx *Tx) turn(r *Refund, to RefundState) error {
 	if from != to && !slices.Contains(refundMoves[from], to) {
 		return fmt.Errorf("refund %s: %s to %s: %w", r.OutRefundNo, from, to, ErrBadMove)
 	}
-	ok, err := tx.execOne(`UPDATE refunds SET state = ?, refund_id = ?, account = ?, succeeded_at = ?, next_at = ?, tries = tries + 1, last_error = ?
-		WHERE id = ? AND state = ?`, to, r.RefundID, r.Account, r.SucceededAt, r.NextAt, r.LastError, r.ID, from)
+	ok, err := tx.execOne(`UPDATE refunds SET state = ?, refund_id = ?, account = ?, accepted_at = ?, succeeded_at = ?, next_at = ?, tries = tries + 1, last_error = ?
+		WHERE id = ? AND state = ?`, to, r.RefundID, r.Account, r.AcceptedAt, r.SucceededAt, r.NextAt, r.LastError, r.ID, from)
 	if err == nil && !ok {
 		err = fmt.Errorf("refund %s left %s: %w", r.OutRefundNo, from, ErrStale)
 	}
