@@ -121,7 +121,7 @@ func (s *Sim) transactionPage(no string) (console.TransactionView, bool) {
 	v := console.TransactionView{
 		Row: s.transactionRow(o), PrepayID: view.PrepayID, OpenID: view.OpenID, AppID: o.AppID, MchID: o.MchID,
 		Attach: o.Attach, NotifyURL: o.NotifyURL, CreatedAt: o.Created, ExpiresAt: o.Expires,
-		CanPay: payable(o, o.latest().ID, now, false) == nil, ForgeKinds: forgeKinds(),
+		CanPay: payable(o, o.latest().ID, now, false) == nil, ForgeKinds: forgeKindsOf(o.API),
 		Steps: s.steps(o),
 	}
 	if o.NotifyURL == "" {

@@ -32,6 +32,8 @@ func (s *Sim) apiRoutes() http.Handler {
 	handle("POST notifications/forge", s.apiForge)
 	handle("GET account", func(*http.Request) (any, error) { return s.account(), nil })
 	handle("PUT account", s.apiSetAccount)
+	handle("GET keys", func(*http.Request) (any, error) { return s.keysView() })
+	handle("POST keys", s.apiSetKeys)
 	handle("POST users/{openid}/jscode", s.apiJSCode)
 	handle("GET server", func(*http.Request) (any, error) { return s.serverView(), nil })
 	handle("PUT server", s.apiSetServer)

@@ -27,6 +27,7 @@ var (
 type message struct {
 	headers map[string]string
 	body    []byte
+	v3      bool // any status of success acknowledges it
 }
 
 // noteMessage writes a notification.
@@ -35,6 +36,11 @@ func (s *Sim) noteMessage(n *notification) (message, error) {
 	if s.ledger.notes[n.ID] != n {
 		s.mu.Unlock()
 		return message{}, errForgotten
+	}
+	if n.API == apiV3 {
+		e := s.eventOf(n)
+		s.mu.Unlock()
+		return s.noteV3(e)
 	}
 	if n.Refund != "" {
 		fields, inner := refundMessage(s.ledger.refunds[n.Refund])
@@ -149,14 +155,18 @@ func (d delivered) attempt(m message) attempt {
 		At: d.at, RequestHeaders: maps.Clone(m.headers), RequestBody: string(m.body),
 		Status: d.status, ResponseBody: printable(d.body), Took: d.took,
 	}
-	if d.err != nil {
+	if d.err != nil && !(m.v3 && d.err == errLongReply) {
 		a.Why = d.err.Error()
 		if d.status == 0 {
 			a.ResponseBody = a.Why
 		}
 		return a
 	}
-	a.OK, a.Why = acknowledged(d.status, d.body)
+	if m.v3 {
+		a.OK, a.Why = acknowledgedV3(d.status)
+	} else {
+		a.OK, a.Why = acknowledged(d.status, d.body)
+	}
 	return a
 }
 

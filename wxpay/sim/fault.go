@@ -20,7 +20,7 @@ const (
 	faultNotifyConcurrent   = "notify-concurrent"    // three copies come with the first attempt, at the same time
 	faultNotifyForged       = "notify-forged"        // a badly signed notification comes before the genuine one
 	faultNotifyWrongAmount  = "notify-wrong-amount"  // a well-signed one about another amount comes before the genuine one
-	faultNotifyStale        = "notify-stale"         // API v3
+	faultNotifyStale        = "notify-stale"         // one signed ten minutes ago comes before the genuine one (API v3)
 
 	// On the way of a call to the pay gateway.
 	faultConnectionRefused = "connection-refused"     // the connection ends before a byte was read
@@ -44,7 +44,7 @@ const (
 	faultUserPaying       = "user-paying"       // the payer needs a minute for the password (micropay, facepay)
 	faultRefundProcessing = "refund-processing" // a refund takes hours
 	faultRefundAbnormal   = "refund-abnormal"   // the payer's card takes no refund
-	faultKeyRotation      = "key-rotation"      // API v3
+	faultKeyRotation      = "key-rotation"      // a new platform certificate signs at once; the old one stays listed for a day (API v3)
 
 	// In bills.
 	faultBillNotReady      = "bill-not-ready"
@@ -54,19 +54,19 @@ const (
 	faultBillRefundMissing = "bill-refund-missing"
 )
 
-// faultOrder is every fault in the order of the console; false in faultNames:
-// it is about API v3, which is not there yet.
+// faultOrder is every fault in the order of the console.
 var faultOrder = []string{
 	faultNotifyDrop, faultNotifyDelay, faultNotifyDuplicate, faultNotifyReorder, faultNotifyBeforeAnswer, faultNotifyConcurrent,
-	faultNotifyForged, faultNotifyWrongAmount, faultConnectionRefused, faultHostDown, faultResetBefore, faultResetAfter,
+	faultNotifyForged, faultNotifyWrongAmount, faultNotifyStale, faultConnectionRefused, faultHostDown, faultResetBefore, faultResetAfter,
 	faultAnswerSlow, faultAnswerTruncated, faultAnswer5xx, faultAnswerHTML, faultAnswerUnsigned, faultAnswerWrongSign,
 	faultSystemError, faultFrequencyLimited, faultOrderPaidRace, faultNoUsed, faultClosePayRace, faultNotEnough, faultUserPaying,
 	faultRefundProcessing, faultRefundAbnormal, faultBillNotReady, faultBillMissing, faultBillExtra, faultBillAmount, faultBillRefundMissing,
+	faultKeyRotation,
 }
 
-// faultNames are all names of the control API; true: it exists already.
+// faultNames are all names of the control API.
 var faultNames = func() map[string]bool {
-	all := map[string]bool{faultNotifyStale: false, faultKeyRotation: false}
+	all := map[string]bool{}
 	for _, name := range faultOrder {
 		all[name] = true
 	}
@@ -74,7 +74,8 @@ var faultNames = func() map[string]bool {
 }()
 
 // presets are rates by name of the preset. What needs a person to mend
-// (abnormal refunds, wrong bills, hosts that stay down) is in none of them.
+// (abnormal refunds, wrong bills, hosts that stay down, keys that change) is in
+// none of them.
 var presets = map[string]map[string]float64{
 	"none": {},
 	"gentle": {
@@ -83,7 +84,7 @@ var presets = map[string]map[string]float64{
 	},
 	"harsh": {
 		faultNotifyDrop: 0.3, faultNotifyDelay: 0.3, faultNotifyDuplicate: 0.3, faultNotifyReorder: 0.1,
-		faultNotifyBeforeAnswer: 0.1, faultNotifyConcurrent: 0.1, faultNotifyForged: 0.05,
+		faultNotifyBeforeAnswer: 0.1, faultNotifyConcurrent: 0.1, faultNotifyForged: 0.05, faultNotifyStale: 0.05,
 		faultConnectionRefused: 0.03, faultResetBefore: 0.03, faultResetAfter: 0.05, faultAnswerSlow: 0.02,
 		faultAnswerTruncated: 0.03, faultAnswer5xx: 0.03, faultAnswerHTML: 0.02, faultAnswerUnsigned: 0.02, faultAnswerWrongSign: 0.02,
 		faultSystemError: 0.05, faultFrequencyLimited: 0.03, faultOrderPaidRace: 0.05, faultClosePayRace: 0.1,
@@ -177,10 +178,8 @@ func (f *faults) view() faultsJSON {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := faultsJSON{Preset: f.preset, Seed: f.seed, Rates: map[string]float64{}, Next: maps.Clone(f.next), Fired: map[string]int{}}
-	for name, exists := range faultNames {
-		if exists {
-			v.Rates[name], v.Fired[name] = f.rates[name], f.fired[name]
-		}
+	for name := range faultNames {
+		v.Rates[name], v.Fired[name] = f.rates[name], f.fired[name]
 	}
 	return v
 }
@@ -208,7 +207,7 @@ func (c faultsChange) check() error {
 		if rate < 0 || rate > 1 {
 			return badRequest("the rate of %s must be from 0 to 1", name)
 		}
-		if err := checkFault(name, rate != 0); err != nil {
+		if err := checkFault(name); err != nil {
 			return err
 		}
 	}
@@ -217,20 +216,16 @@ func (c faultsChange) check() error {
 		if n < 0 || n > 1_000_000 {
 			return badRequest("next of %s must be a count from 0 to 1000000", name)
 		}
-		if err := checkFault(name, n != 0); err != nil {
+		if err := checkFault(name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkFault(name string, wanted bool) error {
-	exists, known := faultNames[name]
-	if !known {
+func checkFault(name string) error {
+	if !faultNames[name] {
 		return badRequest("unknown fault %q; the README lists the names", name)
-	}
-	if wanted && !exists {
-		return notYet("the fault %s is about API v3, which is not there yet", name)
 	}
 	return nil
 }

@@ -51,12 +51,7 @@ func (s *Sim) troubleNote(ctx context.Context, n *notification) {
 		}
 		s.nudge()
 	}
-	for _, f := range []struct {
-		name  string
-		kinds []string
-	}{
-		{faultNotifyForged, []string{forgeWrongKey, forgeUnsigned, forgeXXE, forgeTruncated}}, {faultNotifyWrongAmount, []string{forgeWrongAmount}},
-	} {
+	for _, f := range badNotes(n.API) {
 		if !s.faultFires(f.name, n.No) {
 			continue
 		}
@@ -65,6 +60,23 @@ func (s *Sim) troubleNote(ctx context.Context, n *notification) {
 			s.log.Error("forged notification not sent", "order", n.No, "kind", kind, "err", err)
 		}
 	}
+}
+
+// badNote is a fault that sends a forgery.
+type badNote struct {
+	name  string
+	kinds []string
+}
+
+func badNotes(api string) []badNote {
+	amount := badNote{faultNotifyWrongAmount, []string{forgeWrongAmount}}
+	if api == apiV3 {
+		return []badNote{
+			{faultNotifyForged, []string{forgeWrongKey, forgeUnsigned, forgeTruncated, forgeWrongSerial, forgeShortNonce, forgeSignTest}},
+			amount, {faultNotifyStale, []string{forgeStale}},
+		}
+	}
+	return []badNote{{faultNotifyForged, []string{forgeWrongKey, forgeUnsigned, forgeXXE, forgeTruncated}}, amount}
 }
 
 // sandboxRepeats reports whether the case of a sandbox order is a notification

@@ -165,14 +165,20 @@ func (s *Sim) spoil(w http.ResponseWriter, r *http.Request, a *heldAnswer, no st
 		note(faultAnswerSlow, "做完了，"+slowAnswer.String()+" 后才答。It was carried out at once.")
 		s.dawdle(r)
 	}
-	if signed := bytes.Contains(body, []byte("<sign>")); signed {
+	if v3 := isSignedV3(a); v3 || bytes.Contains(body, []byte("<sign>")) {
 		switch {
 		case s.faultFires(faultAnswerUnsigned, no):
-			note(faultAnswerUnsigned, "应答里没有 sign。It was carried out; never believe an unsigned yes.")
-			body = withoutSign(body)
+			note(faultAnswerUnsigned, "应答没有签名。It was carried out; never believe an unsigned yes.")
+			if body = withoutSign(body); v3 {
+				unsignV3(a.header)
+			}
 		case s.faultFires(faultAnswerWrongSign, no):
-			note(faultAnswerWrongSign, "应答的 sign 不对。It was carried out; never believe an answer that does not verify.")
-			body = wrongSign(body)
+			note(faultAnswerWrongSign, "应答的签名不对。It was carried out; never believe an answer that does not verify.")
+			if v3 {
+				s.missignV3(a.header)
+			} else {
+				body = wrongSign(body)
+			}
 		}
 	}
 	switch {
@@ -182,6 +188,9 @@ func (s *Sim) spoil(w http.ResponseWriter, r *http.Request, a *heldAnswer, no st
 	case s.faultFires(faultAnswerHTML, no):
 		note(faultAnswerHTML, "应答是一张网页。It was carried out; repeat or query.")
 		a.header.Set("Content-Type", "text/html; charset=utf-8")
+		if unsignV3(a.header); a.status == http.StatusNoContent {
+			a.status = http.StatusOK
+		}
 		body = []byte("<html><head><title>系统繁忙</title></head><body><p>系统繁忙，请稍后再试</p></body></html>\n")
 	}
 	for name, values := range a.header {
@@ -208,7 +217,10 @@ func (s *Sim) dawdle(r *http.Request) {
 
 // withoutSign takes the sign out of a document.
 func withoutSign(body []byte) []byte {
-	before, rest, _ := bytes.Cut(body, []byte("<sign>"))
+	before, rest, signed := bytes.Cut(body, []byte("<sign>"))
+	if !signed {
+		return body
+	}
 	_, after, _ := bytes.Cut(rest, []byte("</sign>\n"))
 	return append(bytes.Clone(before), after...)
 }

@@ -20,6 +20,12 @@ const (
 	forgeWrongMchID   = "wrong_mchid"
 	forgeUnknownOrder = "unknown_order"
 	forgeReplayed     = "replayed"
+
+	// Of API v3 only, all to be refused.
+	forgeStale       = "stale"        // signed ten minutes ago
+	forgeWrongSerial = "wrong_serial" // by a key that nobody knows
+	forgeShortNonce  = "short_nonce"  // which libraries of AES-GCM panic on
+	forgeSignTest    = "signtest"     // WeChat's own probe
 )
 
 func forgeKinds() []string {
@@ -27,7 +33,17 @@ func forgeKinds() []string {
 }
 
 // forgeKindsV3 are about what only API v3 has.
-func forgeKindsV3() []string { return []string{"stale", "wrong_serial", "short_nonce"} }
+func forgeKindsV3() []string {
+	return []string{forgeStale, forgeWrongSerial, forgeShortNonce, forgeSignTest}
+}
+
+// forgeKindsOf are those of an API.
+func forgeKindsOf(api string) []string {
+	if api == apiV3 {
+		return slices.Concat(forgeKinds(), forgeKindsV3())
+	}
+	return forgeKinds()
+}
 
 // forgedJSON is what the shop said to a forged notification.
 type forgedJSON struct {
@@ -45,11 +61,8 @@ func (s *Sim) forge(ctx context.Context, no, kind string) (forgedJSON, error) {
 // forgeAbout forges the notification of a refund, or with no refund's number
 // that of the payment.
 func (s *Sim) forgeAbout(ctx context.Context, no, refundNo, kind string) (forgedJSON, error) {
-	switch {
-	case slices.Contains(forgeKindsV3(), kind):
-		return forgedJSON{}, notYet("%s is about headers of API v3, which is not there yet; v2 has %s", kind, strings.Join(forgeKinds(), ", "))
-	case !slices.Contains(forgeKinds(), kind):
-		return forgedJSON{}, badRequest("unknown kind %q; choose %s", kind, strings.Join(forgeKinds(), ", "))
+	if all := forgeKindsOf(apiV3); !slices.Contains(all, kind) {
+		return forgedJSON{}, badRequest("unknown kind %q; choose %s", kind, strings.Join(all, ", "))
 	}
 	msg, url, err := s.forgedMessage(no, refundNo, kind)
 	if err != nil {
@@ -79,21 +92,20 @@ func (s *Sim) forgedMessage(no, refundNo, kind string) (message, string, error) 
 	if o.NotifyURL == "" {
 		return message{}, "", conflict("transaction %s was taken at a cash desk, which gets no notifications", no)
 	}
+	p := s.claimedPayment(o)
+	if o.API == apiV3 {
+		m, err := s.forgedV3(paymentEvent(o, p), lastSent(o, ""), kind, r)
+		return m, o.NotifyURL, err
+	}
+	if slices.Contains(forgeKindsV3(), kind) {
+		return message{}, "", onlyV3(kind)
+	}
 	if kind == forgeReplayed {
 		last := lastSent(o, "")
-		if last == "" {
+		if last == nil {
 			return message{}, "", conflict("nothing was sent about %s yet that could be replayed; pay it and wait for its notification", no)
 		}
-		return newMessage([]byte(last), r), o.NotifyURL, nil
-	}
-	p := o.payment
-	if p == nil {
-		now := s.clock.Now()
-		openID := o.OpenID
-		if openID == "" {
-			openID = s.ledger.users[0].openIDFor(o.AppID)
-		}
-		p = &payment{TransactionID: s.newTransactionID(now), OpenID: openID, BankType: "OTHERS", At: now}
+		return newMessage([]byte(last.RequestBody), r), o.NotifyURL, nil
 	}
 	fields := paymentFields(o, p)
 	fields["nonce_str"] = pick(r, alphanum, 32)
@@ -115,6 +127,23 @@ func (s *Sim) forgedMessage(no, refundNo, kind string) (message, string, error) 
 	return newMessage(broken(body, kind), r), o.NotifyURL, nil
 }
 
+// claimedPayment is the payment of an order, or for one that is not paid one
+// that never was. s.mu is held.
+func (s *Sim) claimedPayment(o *order) *payment {
+	if o.payment != nil {
+		return o.payment
+	}
+	now, openID := s.clock.Now(), o.OpenID
+	if openID == "" {
+		openID = s.ledger.users[0].openIDFor(o.AppID)
+	}
+	return &payment{TransactionID: s.newTransactionID(now), OpenID: openID, SubOpenID: o.SubOpenID, BankType: "OTHERS", At: now}
+}
+
+func onlyV3(kind string) error {
+	return notYet("%s is about headers of API v3, and this was asked for by v2, which has %s", kind, strings.Join(forgeKinds(), ", "))
+}
+
 // broken damages a well-signed document.
 func broken(body []byte, kind string) []byte {
 	text := string(body)
@@ -133,16 +162,15 @@ func broken(body []byte, kind string) []byte {
 }
 
 // lastSent is the latest genuine notification that went out about an order, or
-// about one of its refunds.
-func lastSent(o *order, refundNo string) string {
-	last := ""
+// about one of its refunds; nil: none did.
+func lastSent(o *order, refundNo string) (last *attempt) {
 	for _, n := range o.notes {
 		if n.Refund != refundNo {
 			continue
 		}
-		for _, a := range n.attempts {
-			if a.Why != errDroppedByFault.Error() {
-				last = a.RequestBody
+		for i := range n.attempts {
+			if n.attempts[i].Why != errDroppedByFault.Error() {
+				last = &n.attempts[i]
 			}
 		}
 	}

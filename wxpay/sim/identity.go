@@ -13,7 +13,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 )
@@ -55,7 +54,7 @@ type Identity struct {
 
 // Identity is what a client is configured with. Its PEM fields are empty until
 // IdentityWithKeys made the keys once, because that takes long.
-func (s *Sim) Identity() Identity { return s.ids.view() }
+func (s *Sim) Identity() Identity { return s.ids.viewAt(s.clock.Now()) }
 
 // IdentityWithKeys is Identity with RSA keys and certificates. They are made
 // at the first call and kept in Options.Data.
@@ -68,7 +67,7 @@ func (s *Sim) IdentityWithKeys() (Identity, error) {
 			return Identity{}, fmt.Errorf("make TLS authority: %w", err)
 		}
 	}
-	return s.ids.view(), nil
+	return s.Identity(), nil
 }
 
 // withoutSecrets is what a public demo may show.
@@ -108,11 +107,7 @@ func openIdentity(opts Options) (*identity, error) {
 		}
 	default:
 		ids.id = newCredentials()
-		text, err := json.MarshalIndent(ids.id, "", "  ")
-		if err != nil {
-			return nil, fmt.Errorf("write identity.json: %w", err)
-		}
-		if err := ids.writeFile("identity.json", string(text)+"\n"); err != nil {
+		if err := ids.writeCredentials(ids.id); err != nil {
 			return nil, err
 		}
 	}
@@ -120,14 +115,29 @@ func openIdentity(opts Options) (*identity, error) {
 	return ids, ids.readKeys()
 }
 
+// writeCredentials keeps everything that is not an address and has no file of
+// its own.
+func (ids *identity) writeCredentials(id Identity) error {
+	for _, not := range []*string{
+		&id.BaseURL, &id.BrowserURL, &id.TLSBaseURL, &id.TLSCA,
+		&id.MerchantPrivateKey, &id.MerchantCertificate, &id.PlatformCertificate, &id.PlatformPublicKey,
+	} {
+		*not = ""
+	}
+	text, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write identity.json: %w", err)
+	}
+	return ids.writeFile("identity.json", string(text)+"\n")
+}
+
 func newCredentials() Identity {
-	serial := func() string { return "7" + strings.ToUpper(secret(lowerHex, 39)) }
 	return Identity{
 		AppID: appID1, AppSecret: secret(lowerHex, 32),
 		MiniAppID: miniAppID1, MiniAppSecret: secret(lowerHex, 32),
 		MchID: mchID1, SubMchID: subMchID1,
 		APIKey: secret(alphanum, 32), APIv3Key: secret(alphanum, 32),
-		MerchantSerialNo: serial(), PlatformSerialNo: serial(),
+		MerchantSerialNo: newSerial(), PlatformSerialNo: newSerial(),
 		PlatformPublicKeyID: "PUB_KEY_ID_01" + mchID1 + secret(digits, 20),
 		KeyMode:             "public_key",
 	}
@@ -137,6 +147,18 @@ func (ids *identity) view() Identity {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
 	return ids.id
+}
+
+// viewAt is view with the platform certificate that signs at a time.
+func (ids *identity) viewAt(now time.Time) Identity {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	id := ids.id
+	if len(ids.rotated) > 0 {
+		c := signing(ids.rotated, now)
+		id.PlatformSerialNo, id.PlatformCertificate = c.Serial, c.Certificate
+	}
+	return id
 }
 
 // setKeyMode says how answers of API v3 are verified.
@@ -182,6 +204,9 @@ func (ids *identity) readKeys() error {
 			*to = ""
 		}
 		return nil
+	}
+	if err := ids.readRotated(); err != nil {
+		return err
 	}
 	var err error
 	if ids.publicKey, err = ids.readFile(filePlatformPubKey); ids.publicKey == "" {

@@ -116,7 +116,7 @@ func TestMistakesInBills(t *testing.T) {
 
 func TestNegativeTestNames(t *testing.T) {
 	for name, want := range map[string]int{
-		"MICROPAY_USERPAYING": 1, "MICROPAY_TIMEOUT": 1, "MICROPAY_PAY_QUERY_TIMEOUT": 1, "MICROPAY_PAYERROR": 2, "answer-html": 1, "key-rotation": 0, "x": 0, "": 0,
+		"MICROPAY_USERPAYING": 1, "MICROPAY_TIMEOUT": 1, "MICROPAY_PAY_QUERY_TIMEOUT": 1, "MICROPAY_PAYERROR": 2, "answer-html": 1, "key-rotation": 1, "x": 0, "": 0,
 	} {
 		if got := negativeTests(name); len(got) != want {
 			t.Errorf("%s: %v", name, got)

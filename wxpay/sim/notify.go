@@ -29,15 +29,16 @@ const (
 
 // notification is one message to the shop with all its attempts.
 type notification struct {
-	ID     string    `json:"id"` // "n1"
-	Kind   string    `json:"kind,omitempty"`
-	API    string    `json:"api,omitempty"`    // apiV3; empty: v2
-	No     string    `json:"no,omitempty"`     // out_trade_no
-	Refund string    `json:"refund,omitempty"` // out_refund_no
-	URL    string    `json:"url,omitempty"`
-	State  string    `json:"state"`
-	Due    time.Time `json:"due"`            // next attempt, when pending; business time
-	Step   int       `json:"step,omitempty"` // attempts of the ladder so far
+	ID      string    `json:"id"` // "n1"
+	Kind    string    `json:"kind,omitempty"`
+	API     string    `json:"api,omitempty"`    // apiV3; empty: v2
+	No      string    `json:"no,omitempty"`     // out_trade_no
+	Refund  string    `json:"refund,omitempty"` // out_refund_no
+	URL     string    `json:"url,omitempty"`
+	State   string    `json:"state"`
+	Created time.Time `json:"created,omitzero"` // business time
+	Due     time.Time `json:"due"`              // next attempt, when pending; business time
+	Step    int       `json:"step,omitempty"`   // attempts of the ladder so far
 
 	attempts []attempt
 	inFlight bool
@@ -326,7 +327,7 @@ func (s *Sim) drop(id string) (notificationJSON, error) {
 // of the API by which the order, or the refund, was asked for. s.mu is held.
 func (s *Sim) newNotification(kind, api, no, url string, at time.Time) *notification {
 	n := &notification{
-		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: kind, API: api, No: no, URL: url, State: notePending, Due: at,
+		ID: "n" + strconv.Itoa(len(s.ledger.noted)+1), Kind: kind, API: api, No: no, URL: url, State: notePending, Created: at, Due: at,
 	}
 	if s.faultFires(faultNotifyDelay, no) {
 		n.Due = at.Add(s.faults.delay())

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 )
 
@@ -17,16 +18,23 @@ func (s *Sim) forgedRefund(o *order, refundNo, kind string, r *rand.Rand) (messa
 	case f.NotifyURL == "":
 		return message{}, "", conflict("refund %s was asked for without notify_url", refundNo)
 	}
-	if kind == forgeReplayed {
-		last := lastSent(o, refundNo)
-		if last == "" {
-			return message{}, "", conflict("nothing was sent about refund %s yet that could be replayed", refundNo)
-		}
-		return newMessage([]byte(last), r), f.NotifyURL, nil
-	}
 	claim := *f
 	if claim.State == refundProcessing {
 		claim.State, claim.Success = refundSuccess, s.clock.Now()
+	}
+	last := lastSent(o, refundNo)
+	if f.API == apiV3 {
+		m, err := s.forgedV3(refundEvent(&claim), last, kind, r)
+		return m, f.NotifyURL, err
+	}
+	if slices.Contains(forgeKindsV3(), kind) {
+		return message{}, "", onlyV3(kind)
+	}
+	if kind == forgeReplayed {
+		if last == nil {
+			return message{}, "", conflict("nothing was sent about refund %s yet that could be replayed", refundNo)
+		}
+		return newMessage([]byte(last.RequestBody), r), f.NotifyURL, nil
 	}
 	outer, inner := refundMessage(&claim)
 	key := s.ids.view().APIKey

@@ -225,7 +225,7 @@ func (s *Sim) addScenario(in scenarioJSON) (scenarioJSON, error) {
 		return in, badRequest("times must be from 0 (always) to 1000000")
 	}
 	if in.Then.Fault != "" {
-		if err := checkFault(in.Then.Fault, true); err != nil {
+		if err := checkFault(in.Then.Fault); err != nil {
 			return in, err
 		}
 	}

@@ -116,6 +116,12 @@ func (w *world) mustVerify(h http.Header, body []byte) {
 
 func (w *world) verify(h http.Header, body []byte) error {
 	w.t.Helper()
+	return w.verifyAt(h, body, time.Now())
+}
+
+// verifyAt verifies what came at a time.
+func (w *world) verifyAt(h http.Header, body []byte, at time.Time) error {
+	w.t.Helper()
 	id := w.identity()
 	keys := map[string]*rsa.PublicKey{
 		id.PlatformPublicKeyID: publicKey(w.t, id.PlatformPublicKey),
@@ -126,7 +132,7 @@ func (w *world) verify(h http.Header, body []byte) error {
 		return fmt.Errorf("signed with unknown serial %q", h.Get("Wechatpay-Serial"))
 	}
 	var ts int64
-	if _, err := fmt.Sscan(h.Get("Wechatpay-Timestamp"), &ts); err != nil || time.Since(time.Unix(ts, 0)).Abs() >= 5*time.Minute {
+	if _, err := fmt.Sscan(h.Get("Wechatpay-Timestamp"), &ts); err != nil || at.Sub(time.Unix(ts, 0)).Abs() >= 5*time.Minute {
 		return fmt.Errorf("Wechatpay-Timestamp is %q", h.Get("Wechatpay-Timestamp"))
 	}
 	sign, err := base64.StdEncoding.DecodeString(h.Get("Wechatpay-Signature"))

@@ -52,6 +52,7 @@ type wechatKey struct {
 // platformCert is one platform certificate. Times are business time, since
 // rotating is business and not part of a signature.
 type platformCert struct {
+	Number      int       `json:"number"` // how many there were before
 	Serial      string    `json:"serial_no"`
 	PrivateKey  string    `json:"private_key"` // PEM
 	Certificate string    `json:"certificate"` // PEM
@@ -78,9 +79,11 @@ func (k *keyring) listed(now time.Time) []platformCert {
 
 // signing is the platform certificate that signs at a time: the newest whose
 // turn has come.
-func (k *keyring) signing(now time.Time) platformCert {
-	at := k.platform[0]
-	for _, c := range k.platform[1:] {
+func (k *keyring) signing(now time.Time) platformCert { return signing(k.platform, now) }
+
+func signing(certs []platformCert, now time.Time) platformCert {
+	at := certs[0]
+	for _, c := range certs[1:] {
 		if !c.Signs.After(now) {
 			at = c
 		}
@@ -178,10 +181,20 @@ func (s *Sim) answerKey(wanted string) (wechatKey, error) {
 	if mode == modePublicKey || mode == modeMixed && isPublicKeyID(wanted) {
 		return ring.public, nil
 	}
-	return s.platformKey(ring), nil
+	return s.platformKey()
 }
 
-func (s *Sim) platformKey(ring *keyring) wechatKey {
+// platformKey is the platform certificate that signs now; a fault may have
+// rotated it this very moment.
+func (s *Sim) platformKey() (wechatKey, error) {
+	ring, err := s.ids.keyring()
+	if err != nil {
+		return wechatKey{}, err
+	}
+	s.rotateByFault(ring)
+	if ring, err = s.ids.keyring(); err != nil {
+		return wechatKey{}, err
+	}
 	c := ring.signing(s.clock.Now())
-	return wechatKey{c.Serial, c.key}
+	return wechatKey{c.Serial, c.key}, nil
 }

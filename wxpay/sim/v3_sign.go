@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // schemeV3 names the one signature of API v3 that is imitated.
@@ -47,6 +48,12 @@ func answerText(at, nonce string, body []byte) string {
 // requestText is what a merchant signs: five lines, each ended by a line feed.
 func requestText(method, target, at, nonce string, body []byte) string {
 	return method + "\n" + target + "\n" + at + "\n" + nonce + "\n" + string(body) + "\n"
+}
+
+// unixText reads seconds; what is not a number is 1970.
+func unixText(text string) time.Time {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return time.Unix(n, 0)
 }
 
 func rsaSign(key *rsa.PrivateKey, text string) (string, error) {

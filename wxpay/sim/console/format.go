@@ -264,13 +264,13 @@ func stateWord(state string) string {
 var faultWords = map[string]string{
 	"notify-drop": "丢掉付款通知", "notify-delay": "付款通知来得晚", "notify-duplicate": "付款通知来两次",
 	"notify-reorder": "通知颠倒次序", "notify-before-answer": "通知先于应答", "notify-concurrent": "同时来几条通知",
-	"notify-forged": "先来一条伪造的", "notify-wrong-amount": "先来一条金额不对的",
+	"notify-forged": "先来一条伪造的", "notify-wrong-amount": "先来一条金额不对的", "notify-stale": "先来一条十分钟前签的（v3）",
 	"connection-refused": "连不上", "host-down": "主域名停了", "reset-before-commit": "没做就断线", "reset-after-commit": "做完后断线",
 	"answer-slow": "应答很慢", "answer-truncated": "应答只有一半", "answer-5xx": "应答 502", "answer-html": "应答是网页",
 	"answer-unsigned": "应答没有签名", "answer-wrong-signature": "应答签错了", "system-error": "系统错误", "frequency-limited": "太频繁",
 	"order-paid-race": "重下单时已付", "out-trade-no-used": "单号说用过了", "close-pay-race": "关单时抢着付了", "not-enough": "余额不足",
 	"user-paying": "输密码要一分钟", "refund-processing": "退款要几小时", "refund-abnormal": "退款异常",
-	"bill-not-ready": "账单还没出", "bill-missing": "账单少一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单少一笔退款",
+	"bill-not-ready": "账单还没出", "bill-missing": "账单少一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单少一笔退款", "key-rotation": "换平台证书（v3）",
 }
 
 func faultWord(name string) string {
@@ -292,7 +292,7 @@ func presetWord(name string) string {
 var kindWords = map[string]string{
 	"unsigned": "没有签名", "wrong_key": "签错的", "wrong_amount": "金额不对", "wrong_appid": "appid 不对", "wrong_mchid": "商户号不对",
 	"unknown_order": "没有这个单", "stale": "过时的", "replayed": "重放", "xxe": "带外部实体", "truncated": "截断的",
-	"wrong_serial": "序列号不对", "short_nonce": "随机串太短",
+	"wrong_serial": "序列号不对", "short_nonce": "随机串太短", "signtest": "签名探测",
 }
 
 func kindWord(kind string) string { return strings.TrimSpace(kind + " " + kindWords[kind]) }
