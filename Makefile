@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # The whole suite; a test that hangs shows where.
 TIMEOUT  ?= 15m
 
-.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories strangers
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories simulate strangers
 
 # Shop, simulated WeChat and sample goods; prints where everything is.
 run: build
@@ -16,7 +16,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/wxshop .
 
 # Everything that decides whether a commit is good, the tests last.
-test: deps generated format vet lint race histories strangers
+test: deps generated format vet lint race histories simulate strangers
 
 # What the tests need beside Go.
 deps:
@@ -47,6 +47,15 @@ race:
 # detector has no time.
 histories:
 	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry' ./checkout
+
+# Whole worlds of one number each, in which everything fails: SEEDS of them
+# from START on. A failure names its seed; SEEDS=1 plays it again, byte for byte.
+SEEDS ?= 1000
+START ?= 1
+simulate:
+	@mkdir -p bin
+	@CGO_ENABLED=0 go test -c -tags $(TAGS) -o bin/wxshop.simulate .
+	@START=$(START) SEEDS=$(SEEDS) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
 
 # A library of somebody else against the simulator, from a module of its own.
 strangers:

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"wxshop/models"
+	"wxshop/wxpay/sim"
+)
+
+// The hosts of a simulated world: the shop, and WeChat by two names.
+const (
+	shopHost  = "localhost:8080"
+	gateHost  = "127.0.0.1:8081"
+	spareHost = "localhost:8081"
+)
+
+// street is a world of one seed: WeChat, which lives through everything, and a
+// shop, which is killed and started again on the same file.
+type street struct {
+	t     testing.TB
+	seed  uint64
+	rnd   *rand.Rand // of the director; each actor has its own
+	stage *stage
+	book  *book
+	dir   string
+	cfg   Config
+	sim   *sim.Sim
+	shop  atomic.Pointer[shopRun] // nil: nobody is there
+	runs  int
+	wires sync.WaitGroup // calls under way, also those whose caller left
+	cut   atomic.Bool    // nothing gets through between shop and WeChat
+	tally tally
+}
+
+// tally is what a history adds to the sums at the end.
+type tally struct {
+	Histories, Acts, Crashes, Orders, Choices int64
+	Simulated                                 time.Duration
+	Fired                                     map[string]int64
+	Events                                    map[string]int64 // lines in the histories of orders
+	Hash                                      uint64           // of all logs
+}
+
+func (a *tally) add(b tally) {
+	a.Histories += b.Histories
+	a.Acts += b.Acts
+	a.Crashes += b.Crashes
+	a.Orders += b.Orders
+	a.Choices += b.Choices
+	a.Simulated += b.Simulated
+	a.Hash = a.Hash*31 + b.Hash
+	addUp(&a.Fired, b.Fired)
+	addUp(&a.Events, b.Events)
+}
+
+func addUp(to *map[string]int64, from map[string]int64) {
+	if *to == nil {
+		*to = map[string]int64{}
+	}
+	for name, n := range from {
+		(*to)[name] += n
+	}
+}
+
+// shopRun is one life of the shop, from its start to its end.
+type shopRun struct {
+	name    string
+	shop    *Shop
+	dead    atomic.Bool // it says and hears nothing any more
+	kill    atomic.Pointer[killing]
+	stop    context.CancelFunc
+	done    chan struct{}
+	calls   sync.WaitGroup
+	crashed chan struct{} // closed when the committer has refused
+}
+
+// killing says at which commit a life ends.
+type killing struct {
+	point string
+	left  atomic.Int64
+}
+
+var errKilled = errors.New("killed by the seed")
+
+// crash is models.Options.Crash.
+func (r *shopRun) crash(point string) error {
+	if r.dead.Load() {
+		return errKilled
+	}
+	k := r.kill.Load()
+	if k == nil || k.point != point || k.left.Add(-1) >= 0 {
+		return nil
+	}
+	if !r.dead.Swap(true) {
+		close(r.crashed)
+	}
+	return errKilled
+}
+
+// newStreet opens WeChat and the shop. It runs in the bubble.
+func newStreet(t testing.TB, seed uint64, dir string) *street {
+	t.Helper()
+	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
+	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
+	var err error
+	w.sim, err = sim.New(sim.Options{
+		BaseURL: "http://" + spareHost, BrowserURL: "http://127.0.0.1:8082", AppURL: "http://" + shopHost,
+		Seed: int64(seed)<<1 | 1, Transport: &wire{w, "wechat", nil}, Log: silent, Step: w.wechatStep,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.cfg, err = w.config(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *street) wechatStep(op string) { w.stage.choose("wechat "+op, "goes on") }
+
+// config is the shop's, with the simulator's ids but without one of its own.
+func (w *street) config() (Config, error) {
+	c := defaultConfig()
+	if err := useSimulator(&c, w.sim.Identity(), "http://"+gateHost); err != nil {
+		return c, err
+	}
+	c.Simulator.Enabled = false
+	c.Pay.Hosts = []string{"http://" + gateHost, "http://" + spareHost}
+	c.Database.DSN, c.Session.KeysFile = filepath.Join(w.dir, "shop.db"), filepath.Join(w.dir, "session.keys")
+	c.Limits.OrdersPerMinute, c.Limits.PagesPerSecond = 0, 0
+	c.Orders.Expire = []time.Duration{6 * time.Minute, 10 * time.Minute, 30 * time.Minute}[w.rnd.IntN(3)]
+	return c, nil
+}
+
+// open starts a life of the shop.
+func (w *street) open() {
+	w.runs++
+	r := &shopRun{name: fmt.Sprintf("shop%d", w.runs), done: make(chan struct{}), crashed: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	shop, err := build(context.WithValue(ctx, actorKey{}, ""), w.cfg, parts{
+		Log: silent, Transport: &wire{w, r.name, r}, Crash: r.crash, Tick: 20 * time.Second,
+		Step: func(ctx context.Context) {
+			if who := actor(ctx, r.name); who != "" {
+				w.stage.choose(who, storeCall())
+			}
+		},
+	})
+	if err != nil {
+		w.fail("the shop does not open: %v", err)
+		return
+	}
+	r.shop = shop
+	w.shop.Store(r)
+	w.book.note(r.name, "opens")
+	go func() {
+		defer close(r.done)
+		if err := shop.Run(ctx); err != nil && !r.dead.Load() && ctx.Err() == nil {
+			w.fail("%s ended with %v", r.name, err)
+		}
+	}()
+}
+
+// close ends a life of the shop: its loops, then what visitors still wait for.
+func (w *street) close(r *shopRun) {
+	w.shop.CompareAndSwap(r, nil)
+	r.stop()
+	<-r.done
+	r.calls.Wait()
+	if err := r.shop.Close(); err != nil {
+		w.fail("%s closes with %v", r.name, err)
+	}
+	w.book.note(r.name, "is closed")
+}
+
+func (w *street) fail(format string, args ...any) {
+	w.book.note("FAILED", format, args...)
+	w.t.Errorf(format, args...)
+}
+
+// wire carries requests from somebody to a host, without a socket. Both ways
+// are choices.
+type wire struct {
+	w    *street
+	home string
+	run  *shopRun // whose life it is, when the shop's
+}
+
+var errRefused = errors.New("connection refused")
+
+func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := n.w
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+		r.Body.Close()
+	}
+	who := actor(r.Context(), n.home)
+	if who == "wechat" { // a notification: its own actor, named by what it says
+		h := fnv.New64a()
+		h.Write(body)
+		who = fmt.Sprintf("wechat tells %x", h.Sum64())
+	}
+	me := w.stage.call(who)
+	what := r.Method + " " + r.URL.Path
+	w.stage.choose(me, what)
+	res, err := n.carry(r, me, body)
+	w.stage.choose(me, "back from "+what)
+	if n.run != nil && n.run.dead.Load() {
+		return nil, errKilled
+	}
+	if err != nil {
+		w.book.note(me, "%s: %v", what, err)
+		return nil, err
+	}
+	w.book.note(me, "%s = %d", what, res.StatusCode)
+	return res, nil
+}
+
+// carry lets the other side answer, unless its life ends or the caller leaves.
+func (n *wire) carry(r *http.Request, me string, body []byte) (*http.Response, error) {
+	w := n.w
+	if n.run != nil && n.run.dead.Load() {
+		return nil, errKilled
+	}
+	between := n.run != nil || n.home == "wechat"
+	if between && w.cut.Load() {
+		return nil, errRefused
+	}
+	h, to := w.sim.Gateway(), (*shopRun)(nil)
+	if r.URL.Host == shopHost {
+		if to = w.shop.Load(); to == nil || to.dead.Load() {
+			return nil, errRefused
+		}
+		h = to.shop.Handler
+		to.calls.Add(1)
+	}
+	ctx, cancel := context.WithCancel(as(me))
+	in := httptest.NewRequestWithContext(ctx, r.Method, r.URL.String(), bytes.NewReader(body))
+	in.Header, in.RemoteAddr = r.Header.Clone(), "127.0.0.1:40000"
+	rec, done, aborted := httptest.NewRecorder(), make(chan struct{}), false
+	w.wires.Go(func() {
+		defer close(done)
+		defer cancel()
+		if to != nil {
+			defer to.calls.Done()
+		}
+		defer func() {
+			if e := recover(); e == http.ErrAbortHandler {
+				aborted = true
+			} else if e != nil {
+				panic(e)
+			}
+		}()
+		h.ServeHTTP(rec, in)
+	})
+	select {
+	case <-done:
+	case <-r.Context().Done():
+		cancel() // the other side sees that the caller left, and may finish
+		return nil, r.Context().Err()
+	}
+	if aborted || to != nil && to.dead.Load() || between && w.cut.Load() {
+		return nil, errors.New("connection reset")
+	}
+	res := rec.Result()
+	res.Request = r
+	return res, nil
+}
+
+// api calls the simulator's control API, for a person or ("") for the director.
+func (w *street) api(who, method, path string, in, out any) int {
+	var body []byte
+	if in != nil {
+		body, _ = json.Marshal(in)
+	}
+	ctx := as(who)
+	if who != "" {
+		me := w.stage.call(who)
+		w.stage.choose(me, method+" /_sim/api/"+path)
+		ctx = as(me)
+	}
+	r := httptest.NewRequestWithContext(ctx, method, "http://"+gateHost+"/_sim/api/"+path, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	w.sim.Gateway().ServeHTTP(rec, r)
+	if out != nil && rec.Code == http.StatusOK {
+		if err := json.Unmarshal(rec.Body.Bytes(), out); err != nil {
+			w.fail("%s %s = %d %s: %v", method, path, rec.Code, rec.Body, err)
+		}
+	}
+	return rec.Code
+}
+
+// template is the bytes of a migrated database with goods, made once.
+var template struct {
+	once  sync.Once
+	bytes []byte
+	err   error
+}
+
+func templateDB(t testing.TB) []byte {
+	t.Helper()
+	template.once.Do(func() {
+		dir, err := os.MkdirTemp(memoryDir(), "wxshop-simulate-")
+		if err != nil {
+			template.err = err
+			return
+		}
+		defer os.RemoveAll(dir)
+		template.bytes, template.err = makeTemplate(filepath.Join(dir, "shop.db"))
+	})
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
+	return template.bytes
+}
+
+func makeTemplate(file string) ([]byte, error) {
+	ctx := context.Background()
+	s, err := models.Open(ctx, models.Config{Driver: "sqlite", DSN: file}, models.Options{Log: silent})
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.SeedIfEmpty(ctx, shelf)
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// shelf is what is sold: enough of one thing, little of another, and one piece.
+var shelf = models.Seed{
+	Categories: []models.Category{{ID: "green", NameZH: "绿茶", NameEN: "Green"}},
+	Products: []models.Product{
+		{Slug: "longjing", CategoryID: "green", NameZH: "明前龙井", NameEN: "Longjing", Active: true,
+			SKUs: []models.SKU{{Code: "LJ", Price: 16800, Stock: 40}}},
+		{Slug: "jasmine", CategoryID: "green", NameZH: "茉莉飘雪", NameEN: "Jasmine", Active: true,
+			SKUs: []models.SKU{{Code: "ML", Price: 5800, Stock: 3}}},
+		{Slug: "teapot", CategoryID: "green", NameZH: "紫砂小壶", NameEN: "Teapot", Active: true,
+			SKUs: []models.SKU{{Code: "ZS", Price: 39800, Stock: 1}}},
+	},
+}
+
+// memoryDir is a file system without a disk, so that a commit that is made
+// durable costs nothing; "" is the usual one.
+func memoryDir() string {
+	if f, err := os.Stat("/dev/shm"); err == nil && f.IsDir() {
+		if p, err := os.MkdirTemp("/dev/shm", "wxshop-try-"); err == nil {
+			os.Remove(p)
+			return "/dev/shm"
+		}
+	}
+	return ""
+}
+
+func pathOf(location string) string {
+	if i := strings.Index(location, "://"); i >= 0 {
+		location = location[i+3:]
+		if j := strings.IndexByte(location, '/'); j >= 0 {
+			return location[j:]
+		}
+		return "/"
+	}
+	return location
+}
