@@ -79,7 +79,11 @@ func (s *Sim) newPrepayID(now time.Time) string {
 // reset forgets everything but the keys. Numbers go on where they were.
 func (s *Sim) reset() error {
 	s.mu.Lock()
-	_, ahead, _ := s.clock.read()
+	now, ahead, _ := s.clock.read()
+	if err := s.ids.endRotation(now); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	s.clock.restore(0)
 	err := s.commit(&record{Kind: recReset})
 	if err != nil {

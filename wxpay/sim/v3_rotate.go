@@ -114,6 +114,26 @@ func (ids *identity) keepRing(ring *keyring) error {
 	return nil
 }
 
+// endRotation keeps the certificate that signs at business time now, from
+// whenever on: business time may go back after it.
+func (ids *identity) endRotation(now time.Time) error {
+	ids.mu.Lock()
+	untouched := ids.rotated == nil
+	ids.mu.Unlock()
+	if untouched {
+		return nil
+	}
+	ring, err := ids.keyring()
+	if err != nil {
+		return err
+	}
+	ids.making.Lock()
+	defer ids.making.Unlock()
+	last := ring.signing(now)
+	last.Signs, last.Gone = time.Time{}, time.Time{}
+	return ids.keepRing(&keyring{merchant: ring.merchant, public: ring.public, platform: []platformCert{last}})
+}
+
 // readRotated reads the certificates of a former run, if they were rotated.
 func (ids *identity) readRotated() error {
 	text, err := ids.readFile(fileRotated)
