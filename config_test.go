@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wxshop/wxpay"
 )
 
 // realAccount is a configuration that takes real payments.
@@ -61,6 +63,21 @@ func TestConfigErrors(t *testing.T) {
 		{name: "level", yaml: "log: {level: loud}", want: []string{`log.level is "loud": it can be debug, info, warn, error`}},
 		{name: "missing account", yaml: "simulator: {enabled: false}", want: []string{"4 problems", "wechat.app_id is empty", "wechat.app_secret", "pay.mch_id", "pay.api_key", "simulator.enabled: true"}},
 		{name: "ill-formed account", yaml: strings.Replace(realAccount, "ABCDEFGHIJ", "ABC DEFGHI", 1), want: []string{"pay.api_key does not look like"}}, // P23
+		{name: "api", yaml: "pay: {api: v4}", want: []string{`pay.api is "v4": it can be v2, v3`}},
+		{name: "key mode", yaml: "pay: {platform_key_mode: both}", want: []string{"public_key, certificate, mixed"}},
+		{name: "v3 without anything", yaml: strings.Replace(realAccount, "pay: {", "pay: {api: v3, ", 1), want: []string{"5 problems", "pay.api_v3_key is empty",
+			"pay.serial_no is empty", "pay.private_key_file is empty", "pay.platform_public_key_id is empty", "pay.platform_public_key_file is empty"}},
+		{name: "v3 by certificate", yaml: strings.Replace(realAccount, "pay: {", "pay: {api: v3, platform_key_mode: certificate, ", 1), want: []string{"3 problems"}},
+		{name: "v3 beside v2", yaml: strings.Replace(realAccount, "pay: {", `pay: {api_v3_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcde", `, 1),
+			want: []string{"5 problems", "pay.api_v3_key does not look like the APIv3 key"}},
+		{name: "a public key without its letters", yaml: strings.Replace(realAccount, "pay: {", `pay: {api: v3, platform_public_key_id: "0114232134912410000000000000", `, 1),
+			want: []string{"pay.platform_public_key_id does not look like", "PUB_KEY_ID_"}},
+		{name: "v2 without its key", yaml: strings.Replace(realAccount, "api_key", "api_v3_key", 1), want: []string{"pay.api_key is empty"}},
+		{name: "next key without one", yaml: strings.Replace(realAccount, "pay: {", `pay: {next_api_v3_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef", `, 1),
+			want: []string{"pay.next_api_v3_key is filled in, but pay.api_v3_key is not"}},
+		{name: "next key that is the same", yaml: strings.Replace(realAccount, "pay: {", `pay: {next_api_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef", `, 1),
+			want: []string{"pay.next_api_key is the same as pay.api_key"}},
+		{name: "next key misspelt", yaml: strings.Replace(realAccount, "pay: {", `pay: {next_api_key: "ABC", `, 1), want: []string{"pay.next_api_key does not look like"}},
 		{name: "all at once", yaml: "pay: {x: 1}\nlog: {y: 2}\n", env: []string{"WXSHOP_Z=3"}, want: []string{"3 problems", "pay.x", "log.y", "WXSHOP_Z"}},
 		{name: "unknown variable", env: []string{"WXSHOP_PAY_MCHID=1"}, want: []string{"WXSHOP_PAY_MCHID in the environment is not a setting; the nearest is WXSHOP_PAY_MCH_ID"}},
 		{name: "file of what is no secret", env: []string{"WXSHOP_SITE_NAME_FILE=/x"}, want: []string{"WXSHOP_SITE_NAME_FILE"}},
@@ -110,6 +127,13 @@ site: {trusted_proxies: ["10.0.0.0/8", "::1"]}
 func TestConfigRealAccount(t *testing.T) {
 	if _, err := loadConfig(writeConfig(t, realAccount, 0o600), nil); err != nil {
 		t.Error(err)
+	}
+	key := filepath.Join(t.TempDir(), "apiclient_key.pem")
+	write(t, key, "-----BEGIN PRIVATE KEY-----", 0o600)
+	v3 := strings.Replace(realAccount, `api_key: "ABC`, `api: v3, serial_no: "`+strings.Repeat("7A", 20)+`", private_key_file: "`+key+
+		`", platform_public_key_id: "PUB_KEY_ID_0114232134912410000000000000", platform_public_key_file: "`+key+`", api_v3_key: "ABC`, 1)
+	if c, err := loadConfig(writeConfig(t, v3, 0o600), nil); err != nil || c.Pay.speaks(wxpay.V2) || !c.Pay.speaks(wxpay.V3) {
+		t.Errorf("v3 alone: %v", err)
 	}
 	insecure := strings.Replace(realAccount, "https://tea", "http://tea", 1)
 	if _, err := loadConfig(writeConfig(t, insecure, 0o600), nil, func(c *Config) { c.insecure = true }); err != nil {
