@@ -22,7 +22,20 @@ type accountJSON struct {
 	Products       []string `json:"products"`
 	KeyMode        string   `json:"key_mode"`
 	BillHost       string   `json:"bill_host"`
+	CloseUnknown   string   `json:"close_unknown"` // what API v3 answers to closing a number that nobody used
+	Reentry        string   `json:"reentry"`       // how API v3 refuses a number that comes again with other parameters
 }
+
+// The answers about which WeChat's documents and merchants' logs differ. The
+// first of each is the default.
+const (
+	closeUnknownBurns   = "burn"      // 204, and the number is lost
+	closeUnknownRefused = "not_exist" // 404 ORDER_NOT_EXIST
+
+	reentryMismatch = "mismatch" // 400 请求重入时，参数与首次请求时不一致
+	reentryRepeated = "repeated" // 400 201 商户订单号重复
+	reentryUsed     = "used"     // 403 OUT_TRADE_NO_USED
+)
 
 const (
 	maxDirectories  = 5
@@ -74,6 +87,7 @@ func (s *Sim) defaultAccount() accountJSON {
 		PayDirectories: []string{shop + "/"}, OAuthDomains: []string{host}, JSDomains: []string{host},
 		IPWhitelist: []string{"127.0.0.1"}, BoundAppIDs: []string{appID1, miniAppID1},
 		Products: productNames(), KeyMode: "public_key", BillHost: "self",
+		CloseUnknown: closeUnknownBurns, Reentry: reentryMismatch,
 	}
 }
 
@@ -88,7 +102,9 @@ func (s *Sim) accountLocked() accountJSON {
 	if s.ledger.account == nil {
 		return s.defaultAccount()
 	}
-	return *s.ledger.account
+	a := *s.ledger.account
+	a.complete()
+	return a
 }
 
 // enforced are the settings when they are enforced, else nil. They are never
@@ -105,6 +121,7 @@ func (s *Sim) enforced() *accountJSON {
 // setAccount checks and keeps new settings. Values that WeChat's consoles
 // would take, but that are no use, are taken too: they can be got wrong here.
 func (s *Sim) setAccount(a accountJSON) error {
+	a.complete()
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -117,6 +134,16 @@ func (s *Sim) setAccount(a accountJSON) error {
 	s.ids.setKeyMode(a.KeyMode)
 	s.timelineAccount(a)
 	return s.journal.sync()
+}
+
+// complete gives settings that a former version did not know their defaults.
+func (a *accountJSON) complete() {
+	if a.CloseUnknown == "" {
+		a.CloseUnknown = closeUnknownBurns
+	}
+	if a.Reentry == "" {
+		a.Reentry = reentryMismatch
+	}
 }
 
 func (a *accountJSON) check() error {
@@ -151,6 +178,10 @@ func (a *accountJSON) check() error {
 		return badRequest("key_mode must be %s", strings.Join(keyModes(), ", "))
 	case a.BillHost != "self" && a.BillHost != "canonical":
 		return badRequest("bill_host must be self or canonical")
+	case !slices.Contains([]string{closeUnknownBurns, closeUnknownRefused}, a.CloseUnknown):
+		return badRequest("close_unknown must be %s or %s", closeUnknownBurns, closeUnknownRefused)
+	case !slices.Contains([]string{reentryMismatch, reentryRepeated, reentryUsed}, a.Reentry):
+		return badRequest("reentry must be %s, %s or %s", reentryMismatch, reentryRepeated, reentryUsed)
 	}
 	return nil
 }
@@ -169,12 +200,17 @@ func (s *Sim) apiSetAccount(r *http.Request) (any, error) {
 
 // mayCall checks binding and products of a v2 call.
 func (s *Sim) mayCall(q v2Request) error {
-	a := s.enforced()
-	if a == nil || q.sandbox {
+	if q.sandbox {
 		return nil
 	}
 	product, no := productOf(q)
-	if product == "" || slices.Contains(a.Products, product) {
+	return s.hasProduct(product, no)
+}
+
+// hasProduct checks that the merchant has a product; no says that it has not.
+func (s *Sim) hasProduct(product string, no businessFail) error {
+	a := s.enforced()
+	if a == nil || product == "" || slices.Contains(a.Products, product) {
 		return nil
 	}
 	return &accountMistake{no, "商户平台 → 产品中心 → 开通“" + product + "”。The product " + product +

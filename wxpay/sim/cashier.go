@@ -107,6 +107,9 @@ func (s *Sim) openSheet(p bridgeParams, userID string) (sheet, error) {
 // the prepay_id; the names are signed in their mixed case (JSAPI, "调起支付").
 func (s *Sim) checkPaySign(p bridgeParams, o *order, prepayID string) error {
 	pre, _ := o.prepay(prepayID)
+	if pre.SignType == algRSA {
+		return s.checkPaySignV3(p)
+	}
 	key := s.sandboxKeyOf(o)
 	if p.signType == pre.SignType && signedBy(bridgeFields(bridgeMessage(p, "", "")), p.paySign, key, pre.SignType) {
 		return nil

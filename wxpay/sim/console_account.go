@@ -118,7 +118,8 @@ func boxes(all [][2]string, on []string) []console.AccountChoice {
 
 // readAccount reads the form; appids of others that were bound stay bound.
 func readAccount(r *http.Request, now accountJSON) accountJSON {
-	a := accountJSON{Enforce: r.PostFormValue("enforce") != "", KeyMode: r.PostFormValue("key_mode"), BillHost: r.PostFormValue("bill_host")}
+	a := accountJSON{Enforce: r.PostFormValue("enforce") != "", KeyMode: r.PostFormValue("key_mode"), BillHost: r.PostFormValue("bill_host"),
+		CloseUnknown: now.CloseUnknown, Reentry: now.Reentry}
 	for _, l := range a.lists() {
 		*l.have = strings.Fields(r.PostFormValue(l.name))
 	}

@@ -42,7 +42,7 @@ func TestShapes(t *testing.T) {
 		{"faults set", "PUT", "faults", `{"preset":"none"}`, "preset seed rates next fired"},
 		{"clock", "GET", "clock", "", "now offset_s rate"},
 		{"clock set", "POST", "clock", `{"advance":"24h"}`, "now offset_s rate"},
-		{"account", "GET", "account", "", "enforce pay_directories oauth_domains js_domains ip_whitelist bound_app_ids products key_mode bill_host"},
+		{"account", "GET", "account", "", "enforce pay_directories oauth_domains js_domains ip_whitelist bound_app_ids products key_mode bill_host close_unknown reentry"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,6 +177,8 @@ func TestControlRefusals(t *testing.T) {
 		{"PUT", "account", `{"products":["GOLD"]}`, 400},
 		{"PUT", "account", `{"key_mode":"none"}`, 400},
 		{"PUT", "account", `{"bill_host":"other"}`, 400},
+		{"PUT", "account", `{"close_unknown":"other"}`, 400},
+		{"PUT", "account", `{"reentry":"other"}`, 400},
 		{"PUT", "account", `{"funny":true}`, 400},
 	}
 	for _, tt := range tests {

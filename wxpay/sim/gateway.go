@@ -25,7 +25,7 @@ func (s *Sim) gatewayRoutes() http.Handler {
 	wechat.Handle("/pay/orderquery", s.v2(s.orderQuery))
 	wechat.Handle("/pay/closeorder", s.v2(s.closeOrder))
 	s.moneyRoutes(wechat)
-	wechat.HandleFunc("GET /v3/certificates", s.certificates)
+	wechat.HandleFunc("/v3/", s.v3())
 	s.sandboxRoutes(wechat)
 	wechat.HandleFunc("GET /mmopen/{user}/{size}", s.avatar)
 	wechat.HandleFunc("/", s.unknownPath)

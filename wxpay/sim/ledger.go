@@ -25,6 +25,7 @@ type ledger struct {
 	codes      map[string]*paycode
 	plants     map[string]*plant // by day of the bill, 20060102
 	unripe     map[string]*order // those that change by themselves later
+	burned     map[string]bool   // numbers that were closed before they were used (API v3)
 	account    *accountJSON      // nil: as it was at first
 	server     *serverJSON       // nil: none is set up
 	menu       []menuButton      // of the official account
@@ -59,7 +60,7 @@ func newLedger() *ledger {
 	l := &ledger{
 		orders: map[string]*order{}, byTxn: map[string]*order{}, prepays: map[string]*order{},
 		notes: map[string]*notification{}, people: map[string]*user{}, refunds: map[string]*refund{}, byRefundID: map[string]*refund{},
-		codes: map[string]*paycode{}, plants: map[string]*plant{}, unripe: map[string]*order{},
+		codes: map[string]*paycode{}, plants: map[string]*plant{}, unripe: map[string]*order{}, burned: map[string]bool{},
 	}
 	for i, u := range []user{
 		{Nickname: "林晓溪", Balance: 5_200_000},
@@ -127,6 +128,7 @@ const (
 	recPrepay    = "prepay"
 	recPay       = "pay"
 	recClose     = "close"
+	recBurn      = "burn"    // a number was closed before it was used
 	recFail      = "fail"    // a payment code was not good for its order
 	recRecall    = "recall"  // a reversal was asked for, and must be asked for again
 	recReverse   = "reverse" // an order by payment code was taken back
@@ -180,6 +182,8 @@ func (l *ledger) apply(r *record) error {
 		}
 		defer l.watch(o)
 		return l.applyToOrder(o, r)
+	case recBurn:
+		l.burned[r.No] = true
 	case recCode:
 		l.addCode(r)
 	case recPlant:
@@ -236,7 +240,12 @@ func (l *ledger) applyToOrder(o *order, r *record) error {
 	switch r.Kind {
 	case recPrepay:
 		o.prepays = append(o.prepays, *r.Prepay)
-		o.SignType = r.Prepay.SignType
+		if r.Prepay.SignType != algRSA { // the digest of a notification of v2
+			o.SignType = r.Prepay.SignType
+		}
+		if r.Prepay.CodeURL != "" {
+			o.CodeURL = r.Prepay.CodeURL
+		}
 		l.prepays[r.Prepay.ID] = o
 	case recClose:
 		o.closed = r.At

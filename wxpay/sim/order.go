@@ -47,7 +47,8 @@ type order struct {
 type prepay struct {
 	ID       string    `json:"id"`
 	At       time.Time `json:"at"`
-	SignType string    `json:"sign_type"`
+	SignType string    `json:"sign_type"`          // algRSA: of API v3
+	CodeURL  string    `json:"code_url,omitempty"` // which takes the place of the one before (API v3)
 }
 
 // prepayLife is how long a prepay_id can be paid with (WeChat Pay v2, unifiedorder).

@@ -26,6 +26,7 @@ type refund struct {
 	NotifyURL   string    `json:"notify_url,omitempty"`
 	Source      string    `json:"source,omitempty"` // refund_request_source
 
+	From  []refundPart `json:"from,omitempty"` // whose money it is, if the merchant said so (API v3)
 	order *order
 }
 

@@ -193,6 +193,8 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 		case !sameOrder(known, o):
 			return prepay{}, errNoUsed
 		}
+	} else if s.ledger.burned[o.No] {
+		return prepay{}, errNoUsed
 	} else if err := s.checkPayer(o); err != nil {
 		return prepay{}, err
 	}
@@ -201,6 +203,9 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 	}
 	p := prepay{ID: s.newPrepayID(now), At: now, SignType: o.SignType}
 	if known != nil {
+		if o.API == apiV3 && o.TradeType == "NATIVE" {
+			p.CodeURL = s.newCodeURL(now)
+		}
 		*o = *known // what the first call said is what counts
 		return p, s.commitOrder(&record{Kind: recPrepay, No: o.No, Prepay: &p})
 	}
@@ -233,13 +238,17 @@ func (s *Sim) completeOrder(o *order, expires, now time.Time) {
 			o.Expires = latest
 		}
 	}
-	r := s.idChance("code", now)
 	switch o.TradeType {
 	case "NATIVE":
-		o.CodeURL = "weixin://wxpay/bizpayurl?pr=" + pick(r, alphanum, 9)
+		o.CodeURL = s.newCodeURL(now)
 	case "MWEB":
-		o.MWebPackage = pick(r, digits, 10)
+		o.MWebPackage = pick(s.idChance("code", now), digits, 10)
 	}
+}
+
+// newCodeURL is what a QR code for the payer says.
+func (s *Sim) newCodeURL(now time.Time) string {
+	return "weixin://wxpay/bizpayurl?pr=" + pick(s.idChance("code", now), alphanum, 9)
 }
 
 // commitOrder makes a change of an order and tells the timeline. s.mu is held.
