@@ -140,9 +140,14 @@ func (s *Sim) tradeBill(in map[string]string) ([]byte, error) {
 	case !now.Before(day.AddDate(0, 3, 1)), kind == billRecharge:
 		return nil, billNone
 	}
+	return s.writeTrades(kind, day, in["sub_mch_id"], billV2)
+}
+
+// writeTrades is the trade bill of a day; billNone when nothing happened.
+func (s *Sim) writeTrades(kind string, day time.Time, subMchID string, style billStyle) ([]byte, error) {
 	s.mu.Lock()
-	rows, err := s.plantedMoves(day, in["sub_mch_id"])
-	text := writeBill(kind, day, rows)
+	rows, err := s.plantedMoves(day, subMchID)
+	text := writeBill(kind, day, rows, style)
 	s.mu.Unlock()
 	switch {
 	case err != nil:

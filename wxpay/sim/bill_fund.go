@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -75,9 +74,14 @@ func (s *Sim) fundBill(q v2Request) ([]byte, error) {
 	case in["account_type"] != "Basic", day.Before(fundStart): // everything goes through the basic account
 		return nil, errFundNone
 	}
+	return s.writeFlows(day, billV2)
+}
+
+// writeFlows is the fund-flow bill of a day; errFundNone when nothing happened.
+func (s *Sim) writeFlows(day time.Time, style billStyle) ([]byte, error) {
 	s.mu.Lock()
 	s.ripenAll()
-	text := writeFunds(s.funds(), day)
+	text := writeFunds(s.funds(), day, style)
 	s.mu.Unlock()
 	if text == nil {
 		return nil, errFundNone
@@ -91,6 +95,7 @@ type flow struct {
 	business, kind   string // 微信支付业务单号, 业务名称
 	fen              int64  // negative: out
 	remark, document string
+	gross            int64 // fen of a refund before the fee that comes back
 }
 
 // The names of bookings.
@@ -110,18 +115,18 @@ func (s *Sim) funds() []flow {
 		if p == nil || o.Sandbox {
 			continue
 		}
-		out = append(out, flow{p.At, p.TransactionID, flowTrade, o.Total, "", o.No})
+		out = append(out, flow{p.At, p.TransactionID, flowTrade, o.Total, "", o.No, 0})
 		if f := fee(o.Total); f > 0 {
-			out = append(out, flow{p.At, p.TransactionID, flowFee, -f, "", o.No})
+			out = append(out, flow{p.At, p.TransactionID, flowFee, -f, "", o.No, 0})
 		}
 		for _, r := range o.refunds {
-			out = append(out, flow{r.Created, r.RefundID, flowRefund, r.Fee - r.Amount, r.Desc, r.OutRefundNo})
+			out = append(out, flow{r.Created, r.RefundID, flowRefund, r.Fee - r.Amount, r.Desc, r.OutRefundNo, r.Amount})
 			if r.State == refundClosed {
-				out = append(out, flow{r.Ended, r.RefundID, flowReturn, r.Amount - r.Fee, r.Desc, r.OutRefundNo})
+				out = append(out, flow{r.Ended, r.RefundID, flowReturn, r.Amount - r.Fee, r.Desc, r.OutRefundNo, 0})
 			}
 		}
 		if o.returned != "" {
-			out = append(out, flow{o.reversed, o.returned, flowRefund, fee(o.Total) - o.Total, "", o.No})
+			out = append(out, flow{o.reversed, o.returned, flowRefund, fee(o.Total) - o.Total, "", o.No, o.Total})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b flow) int { return a.at.Compare(b.at) })
@@ -129,14 +134,15 @@ func (s *Sim) funds() []flow {
 }
 
 const (
-	fundHead = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额（元）,账户结余（元）,资金变更提交申请人,备注,业务凭证号"
-	fundSums = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
+	fundHead   = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额（元）,账户结余（元）,资金变更提交申请人,备注,业务凭证号"
+	fundHeadV3 = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号"
+	fundSums   = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
 )
 
 // writeFunds writes the bookings of a day; nil: there are none.
-func writeFunds(all []flow, day time.Time) []byte {
+func writeFunds(all []flow, day time.Time, style billStyle) []byte {
 	var b bytes.Buffer
-	b.WriteString(bom + fundHead + "\r\n")
+	b.WriteString(bom + style.fundHead + "\r\n")
 	var balance, ins, outs, in, out int64
 	end := day.AddDate(0, 0, 1)
 	for _, f := range all {
@@ -151,14 +157,14 @@ func writeFunds(all []flow, day time.Time) []byte {
 		} else {
 			ins, in = ins+1, in+fen
 		}
-		billRow(&b, billTime(f.at), f.business, f.number(), f.kind, f.kind, direction, cents(fen), cents(balance), "system", f.remark, f.document)
+		who, remark := style.describe(f)
+		style.row(&b, billTime(f.at), f.business, f.number(), f.kind, f.kind, direction, cents(fen), cents(balance), who, remark, f.document)
 	}
 	if ins+outs == 0 {
 		return nil
 	}
 	b.WriteString(fundSums + "\r\n")
-	count := func(n int64) string { return strconv.FormatInt(n, 10) + ".0" }
-	billRow(&b, count(ins+outs), count(ins), loose(in), count(outs), loose(out))
+	style.row(&b, style.count(ins+outs), style.count(ins), style.sum(in), style.count(outs), style.sum(out))
 	return b.Bytes()
 }
 

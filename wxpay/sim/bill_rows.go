@@ -73,7 +73,7 @@ const bom = "\xEF\xBB\xBF"
 
 // writeBill writes a bill, to the byte: byte order mark, CRLF, a back-tick in
 // front of every value, two rows of sums. nil: there is nothing in it.
-func writeBill(kind string, day time.Time, moves []move) []byte {
+func writeBill(kind string, day time.Time, moves []move, style billStyle) []byte {
 	head := map[string]string{billAll: billHeadAll, billSuccess: billHeadSuccess, billRefund: billHeadRefund}[kind]
 	var b bytes.Buffer
 	b.WriteString(bom + head + "\r\n")
@@ -88,30 +88,54 @@ func writeBill(kind string, day time.Time, moves []move) []byte {
 		if m.back != nil {
 			returned += m.back.Amount
 		}
-		billRow(&b, m.values(kind, day)...)
+		style.row(&b, m.values(kind, day)...)
 	}
 	if rows == 0 {
 		return nil
 	}
 	b.WriteString(billSums + "\r\n")
-	billRow(&b, strconv.FormatInt(rows, 10)+".0", loose(paid), loose(returned), "0.0", loose(fees), loose(paid), loose(returned))
+	style.row(&b, style.count(rows), style.sum(paid), style.sum(returned), style.sum(0), style.fees(fees), style.sum(paid), style.sum(returned))
 	return b.Bytes()
 }
 
-// billRow writes one row of values.
-func billRow(b *bytes.Buffer, values ...string) {
+// billStyle is in what the files of v2 and v3 differ.
+type billStyle struct {
+	line             *strings.Replacer // keeps a value in its place
+	count, sum, fees func(int64) string
+	fundHead         string
+	describe         func(flow) (who, remark string)
+}
+
+var (
+	billV2 = billStyle{
+		line: strings.NewReplacer("\r", " ", "\n", " "), sum: loose, fees: loose, fundHead: fundHead,
+		count:    func(n int64) string { return strconv.FormatInt(n, 10) + ".0" },
+		describe: func(f flow) (string, string) { return "system", f.remark },
+	}
+	billV3 = billStyle{
+		line: strings.NewReplacer("\r\n", `\n`, "\r", `\n`, "\n", `\n`, ",", `\ `), sum: cents, fundHead: fundHeadV3,
+		count: func(n int64) string { return strconv.FormatInt(n, 10) },
+		fees:  func(fen int64) string { return cents(fen) + "000" },
+		describe: func(f flow) (string, string) {
+			if f.kind != flowRefund {
+				return "system", f.remark
+			}
+			return mchID1 + "API", "退款总金额" + cents(f.gross) + "元;含手续费" + cents(f.gross+f.fen) + "元"
+		},
+	}
+)
+
+// row writes one row of values.
+func (style billStyle) row(b *bytes.Buffer, values ...string) {
 	for i, v := range values {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteByte('`')
-		b.WriteString(oneLine.Replace(v))
+		b.WriteString(style.line.Replace(v))
 	}
 	b.WriteString("\r\n")
 }
-
-// oneLine keeps a value in its row.
-var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
 // fee is the fee of a line, negative when it is given back.
 func (m move) fee() int64 {

@@ -68,6 +68,9 @@ func (s *Sim) script(w http.ResponseWriter, r *http.Request) (no string, undo fu
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
 	about, ok := subjectOf(body)
+	if strings.HasPrefix(r.URL.Path, "/v3/") {
+		about, ok = subjectOfV3(r.URL.EscapedPath(), body)
+	}
 	if !ok {
 		return "", func() {}
 	}

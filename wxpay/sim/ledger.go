@@ -134,7 +134,8 @@ const (
 	recReverse   = "reverse" // an order by payment code was taken back
 	recRefund    = "refund"
 	recRefundEnd = "refund-end"
-	recCode      = "code" // a person shows a payment code
+	recRefundTry = "refund-try" // an abnormal refund goes another way
+	recCode      = "code"       // a person shows a payment code
 	recPlant     = "plant"
 	recUser      = "user"
 	recBalance   = "balance"
@@ -175,7 +176,7 @@ func (l *ledger) apply(r *record) error {
 	switch r.Kind {
 	case recOrder:
 		return l.addOrder(r)
-	case recPrepay, recPay, recClose, recFail, recRecall, recReverse, recRefund, recRefundEnd:
+	case recPrepay, recPay, recClose, recFail, recRecall, recReverse, recRefund, recRefundEnd, recRefundTry:
 		o := l.orders[r.No]
 		if o == nil {
 			return fmt.Errorf("record %d: no order %q", r.Seq, r.No)
@@ -261,6 +262,8 @@ func (l *ledger) applyToOrder(o *order, r *record) error {
 		l.addRefund(o, r)
 	case recRefundEnd:
 		return l.endRefund(o, r)
+	case recRefundTry:
+		return l.tryRefund(o, r)
 	}
 	return nil
 }

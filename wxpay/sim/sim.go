@@ -57,6 +57,7 @@ type Sim struct {
 	guard   *guard
 
 	scenarios  *scenarios
+	billFiles  *billFiles             // of API v3, that wait to be fetched
 	firstHost  atomic.Pointer[string] // by which the first call of the pay gateway came
 	background sync.WaitGroup         // messages to the shop that nobody waits for
 	held       []string               // notifications that wait to be overtaken; s.mu guards it
@@ -90,6 +91,7 @@ func New(opts Options) (*Sim, error) {
 	s.calls = newCallLog()
 	s.oauth = newOAuth()
 	s.scenarios = newScenarios()
+	s.billFiles = newBillFiles()
 	s.guard = newGuard(opts.NotifyAllow, opts.Transport)
 	var err error
 	if s.faults, err = newFaults(opts.Faults, s.seed); err != nil {

@@ -95,6 +95,7 @@ func (s *Sim) reset() error {
 		s.oauth.forget()
 		s.calls.forget()
 		s.scenarios.forget()
+		s.billFiles.forget()
 		s.ids.setKeyMode(s.accountLocked().KeyMode)
 		s.faults.restart(s.opts.faultPreset(), s.seed)
 		s.timelineReset()

@@ -49,6 +49,10 @@ func (s *Sim) v3Routes() []v3Route {
 		{method: "GET", path: "/v3/certificates", raw: s.certificates},
 		{method: "POST", path: "/v3/refund/domestic/refunds", inBody: refundFieldsV3(), handle: s.refundV3},
 		{method: "GET", path: "/v3/refund/domestic/refunds/{out_refund_no}", inPath: []fieldV3{fieldOutRefundNo().must()}, inQuery: []fieldV3{fieldSubMchID()}, handle: s.queryRefundV3},
+		{method: "POST", path: "/v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund", inPath: []fieldV3{textField("refund_id", "微信支付退款单号", 32).must()}, inBody: abnormalFields(), handle: s.applyAbnormal},
+		{method: "GET", path: "/v3/bill/tradebill", inQuery: tradeBillFields(), handle: s.tradeBillV3},
+		{method: "GET", path: "/v3/bill/fundflowbill", inQuery: fundBillFields(), handle: s.fundBillV3},
+		{method: "GET", path: billFilePath, raw: s.billFile},
 	}
 	for _, base := range []string{"/v3/pay/transactions/", "/v3/pay/partner/transactions/"} {
 		partner := strings.Contains(base, "partner")

@@ -102,3 +102,27 @@ func refundFieldsV3() []fieldV3 {
 			numberField("unit_price", "商品单价", 0).must(), numberField("refund_amount", "商品退款金额", 0).must(), numberField("refund_quantity", "商品退货数量", 1).must()),
 	}
 }
+
+// abnormalFields are the parameters of a refund that goes another way.
+func abnormalFields() []fieldV3 {
+	return []fieldV3{
+		fieldSubMchID(), fieldOutRefundNo().must(), textField("type", "异常退款处理方式", 32).oneOf("USER_BANK_CARD", "MERCHANT_BANK_CARD").must(),
+		textField("bank_type", "开户银行", 16), textField("bank_account", "收款银行卡号", 1024), textField("real_name", "收款用户姓名", 1024),
+	}
+}
+
+// tradeBillFields are the parameters of a trade bill.
+func tradeBillFields() []fieldV3 {
+	return []fieldV3{
+		textField("bill_date", "账单日期", 10).as(dateForm).must(), fieldSubMchID(),
+		textField("bill_type", "账单类型", 32).oneOf(billAll, billSuccess, billRefund), textField("tar_type", "压缩类型", 32).oneOf("GZIP"),
+	}
+}
+
+// fundBillFields are the parameters of a fund-flow bill.
+func fundBillFields() []fieldV3 {
+	return []fieldV3{
+		textField("bill_date", "账单日期", 10).as(dateForm).must(),
+		textField("account_type", "资金账户类型", 32).oneOf("BASIC", "OPERATION", "FEES"), textField("tar_type", "压缩类型", 32).oneOf("GZIP"),
+	}
+}
