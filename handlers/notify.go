@@ -16,6 +16,9 @@ import (
 // gives up after five seconds (security P27).
 const notifyLife = 3 * time.Second
 
+// notifyTurn is how much of that it may wait for its turn.
+const notifyTurn = time.Second
+
 // rejectionV2 and rejectionV3 answer a notification that never reached checkout:
 // any words but SUCCESS make WeChat send it again (WeChat Pay v2, payment
 // notification), and so does any status of 4xx or 5xx (WeChat Pay v3, the same).
@@ -48,16 +51,14 @@ type takeNotify func(context.Context, wxpay.Version, http.Header, []byte) wxpay.
 // what is not is checkout's to say.
 func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		select {
-		case s.notifies <- struct{}{}:
-			defer func() { <-s.notifies }()
-		default:
+		ctx, cancel := context.WithTimeout(c.Request.Context(), notifyLife)
+		defer cancel()
+		if !s.letIn(ctx) {
 			s.note(c, errOverload)
 			s.reply(c, rejection(c))
 			return
 		}
-		ctx, cancel := context.WithTimeout(c.Request.Context(), notifyLife)
-		defer cancel()
+		defer func() { <-s.notifies }()
 		body, err := readAll(c.Request)
 		switch {
 		case errors.Is(err, errTooLarge):
@@ -69,6 +70,32 @@ func (s *Server) notify(v wxpay.Version, take takeNotify) gin.HandlerFunc {
 			s.reply(c, take(ctx, v, c.Request.Header, body))
 		}
 	}
+}
+
+// letIn waits a little for one of the places at the door. A burst is stored in
+// milliseconds, but who is sent away comes again after fifteen seconds. Those
+// who wait have sent no body yet, and there is an end to their number too.
+func (s *Server) letIn(ctx context.Context) bool {
+	select {
+	case s.notifies <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case s.outside <- struct{}{}:
+		defer func() { <-s.outside }()
+	default:
+		return false
+	}
+	turn := time.NewTimer(notifyTurn)
+	defer turn.Stop()
+	select {
+	case s.notifies <- struct{}{}:
+		return true
+	case <-turn.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (s *Server) reply(c *gin.Context, r wxpay.Reply) {

@@ -245,7 +245,14 @@ func TestNotifySlots(t *testing.T) {
 	if res := w.post(body); strings.Contains(res.body, "SUCCESS") || w.order(no).State != models.Unpaid {
 		t.Errorf("full door = %d %s", res.StatusCode, res.body)
 	}
-	<-w.srv.notifies
+	for range cap(w.srv.outside) {
+		w.srv.outside <- struct{}{}
+	}
+	if res := w.post(body); strings.Contains(res.body, "SUCCESS") || w.order(no).State != models.Unpaid {
+		t.Errorf("full door with a full street = %d %s", res.StatusCode, res.body)
+	}
+	<-w.srv.outside
+	go func() { time.Sleep(50 * time.Millisecond); <-w.srv.notifies }()
 	if res := w.post(body); res.body != accepted {
 		t.Errorf("with the house full of shoppers = %d %s", res.StatusCode, res.body)
 	}

@@ -116,6 +116,7 @@ type Server struct {
 	admitted *admitted     // form tokens that passed the limit
 	work     chan struct{} // requests in work
 	notifies chan struct{} // notifications in work: shoppers cannot starve them
+	outside  chan struct{} // notifications that wait for that
 	cache    *pageCache
 	catalog  catalogCache
 	flights  singleflight.Group // returns from WeChat, one at a time per trip
@@ -151,6 +152,7 @@ func New(d Deps) (*Server, error) {
 		admitted: newAdmitted(),
 		work:     make(chan struct{}, 256),
 		notifies: make(chan struct{}, 32),
+		outside:  make(chan struct{}, 512),
 		cache:    newPageCache(),
 	}
 	s.shoppers.bad, s.staff.bad = m.cookies.Inc, m.cookies.Inc
