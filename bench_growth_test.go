@@ -147,14 +147,14 @@ func (b *bench) grow(n int, gateway string) *grown {
 	}
 	b.multiply(filepath.Join(small.dir, "data", "shop.db"), n/growthSizes[0])
 	g := &grown{s: small.open(small.dir)}
-	b.people(g, small)
+	b.visitors(g, small)
 	g.r = small.serve(small.dir, gateway)
 	return g
 }
 
-// people gives sessions to shoppers from all over the table, and one to a
+// visitors gives sessions to shoppers from all over the table, and one to a
 // merchant.
-func (b *bench) people(g *grown, shop *benchShop) {
+func (b *bench) visitors(g *grown, shop *benchShop) {
 	b.t.Helper()
 	ctx := context.Background()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(shop.dir, "data", "shop.db")+"?mode=ro")

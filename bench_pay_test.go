@@ -64,18 +64,27 @@ type shopper struct {
 	form   url.Values
 }
 
-// shoppers fills carts by the shop's own Store.
+// shoppers are n people with full carts.
 func (b *bench) shoppers(dir string, n int) []shopper {
+	openIDs := make([]string, n)
+	for i := range openIDs {
+		openIDs[i] = fmt.Sprintf("oBenchBuyer%017d", i)
+	}
+	return b.shoppersOf(dir, benchAccount.app, openIDs)
+}
+
+// shoppersOf fills carts by the shop's own Store.
+func (b *bench) shoppersOf(dir, app string, openIDs []string) []shopper {
 	s := b.shop.open(dir)
 	defer s.Close()
 	ctx := context.Background()
-	list := make([]shopper, n)
+	list := make([]shopper, len(openIDs))
 	total := b.shop.skus[0].Price + b.shop.skus[1].Price
 	if total < 9900 { // the delivery of the shipped config.yaml
 		total += 800
 	}
-	b.shop.atOnce(n, func(i int) error {
-		u, err := s.SignIn(ctx, benchAccount.app, fmt.Sprintf("oBenchBuyer%017d", i), 0)
+	b.shop.atOnce(len(openIDs), func(i int) error {
+		u, err := s.SignIn(ctx, app, openIDs[i], 0)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func TestBench(t *testing.T) {
 		run  func()
 	}{
 		{"pages", b.pageRows}, {"orders", b.orderRows}, {"checkout", b.checkoutRows}, {"notify", b.notifyRow},
-		{"parse", b.parseRow}, {"start", b.startRows}, {"weight", b.weightRow}, {"growth", b.growthRows},
+		{"parse", b.parseRow}, {"start", b.startRows}, {"weight", b.weightRow}, {"whole", b.wholeRows}, {"growth", b.growthRows},
 	} {
 		if only := os.Getenv("BENCH_ROWS"); only == "" || strings.Contains(","+only+",", ","+x.name+",") {
 			x.run()

@@ -220,12 +220,17 @@ type running struct {
 // rate limits and WeChat, which is the gateway of the bench.
 func (b *benchShop) serve(dir, gateway string) *running {
 	b.t.Helper()
+	return b.serveWith(dir, "WXSHOP_WECHAT_APP_ID="+benchAccount.app, "WXSHOP_WECHAT_APP_SECRET="+benchAccount.appSecret,
+		"WXSHOP_PAY_MCH_ID="+benchAccount.merchant, "WXSHOP_PAY_API_KEY="+benchAccount.key, "WXSHOP_PAY_HOSTS="+gateway)
+}
+
+// serveWith is serve with settings that say which account the shop has.
+func (b *benchShop) serveWith(dir string, account ...string) *running {
+	b.t.Helper()
 	port, ops := freePort(b.t), freePort(b.t)
-	s := b.m.launch(b.t, b.m.on("0", b.exe, "serve"), dir,
+	s := b.m.launch(b.t, b.m.on("0", b.exe, "serve"), dir, append(account,
 		"WXSHOP_SITE_BASE_URL=http://localhost:"+port, "WXSHOP_SITE_LISTEN=127.0.0.1:"+port, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops,
-		"WXSHOP_SIMULATOR_ENABLED=false", "WXSHOP_WECHAT_APP_ID="+benchAccount.app, "WXSHOP_WECHAT_APP_SECRET="+benchAccount.appSecret,
-		"WXSHOP_PAY_MCH_ID="+benchAccount.merchant, "WXSHOP_PAY_API_KEY="+benchAccount.key, "WXSHOP_PAY_HOSTS="+gateway,
-		"WXSHOP_LIMITS_ORDERS_PER_MINUTE=0", "WXSHOP_LIMITS_PAGES_PER_SECOND=0")
+		"WXSHOP_SIMULATOR_ENABLED=false", "WXSHOP_LIMITS_ORDERS_PER_MINUTE=0", "WXSHOP_LIMITS_PAGES_PER_SECOND=0")...)
 	s.addr = net.JoinHostPort("127.0.0.1", ops)
 	s.answers("/readyz")
 	s.addr = net.JoinHostPort("127.0.0.1", port)
