@@ -36,6 +36,12 @@ type stranger struct {
 
 func newStranger(t *testing.T) *stranger {
 	t.Helper()
+	return newStrangerIn(t, "")
+}
+
+// newStrangerIn has the simulator's keys in the folder data; "" is memory.
+func newStrangerIn(t *testing.T, data string) *stranger {
+	t.Helper()
 	s := &stranger{t: t, heard: make(chan *http.Request, 16), control: http.DefaultClient}
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
@@ -59,7 +65,8 @@ func newStranger(t *testing.T) *stranger {
 	}))
 	t.Cleanup(front.Close)
 	var err error
-	s.sim, err = sim.New(sim.Options{BaseURL: front.URL, AppURL: shop.URL, Seed: 7, Log: slog.New(slog.DiscardHandler)})
+	s.sim, err = sim.New(sim.Options{Data: data, BaseURL: front.URL,
+		AppURL: shop.URL, Seed: 7, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
