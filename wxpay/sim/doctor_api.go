@@ -33,18 +33,18 @@ func (s *Sim) apiDiagnose(r *http.Request) (any, error) {
 	return s.examine(in)
 }
 
-// examine looks at a pasted message of v2.
+// examine looks at a pasted message.
 func (s *Sim) examine(in diagnoseJSON) (foundJSON, error) {
 	if in.Direction == "" {
 		in.Direction = "request"
 	}
 	switch {
-	case in.API == "v3":
-		return foundJSON{}, notYet("the doctor for API v3 is not there yet; this version looks at v2 messages")
-	case in.API != "v2":
+	case in.API != "v2" && in.API != "v3":
 		return foundJSON{}, badRequest(`api must be "v2" or "v3"`)
 	case !slices.Contains([]string{"request", "answer", "notification"}, in.Direction):
 		return foundJSON{}, badRequest("direction must be request, answer or notification")
+	case in.API == "v3":
+		return s.examineV3(in)
 	case strings.TrimSpace(in.Body) == "":
 		return foundJSON{}, badRequest("body is empty; paste the message as it is, from the first byte to the last")
 	}

@@ -127,7 +127,7 @@ func (s *Sim) verifyV3(r *http.Request, body []byte) *v3Fail {
 	}
 	e := s.checkAuthorization(r, body, picky)
 	if e != nil && e.finding == nil {
-		e.finding = s.diagnoseRequest(r.Method, rawTarget(r), r.Header.Get("Authorization"), body)
+		e.finding = s.diagnoseRequest(r.Method, rawTarget(r), r.Header.Get("Authorization"), body, false)
 	}
 	return e
 }
@@ -191,10 +191,4 @@ func signMismatch(message, method, target string, a authV3, body []byte, length 
 		method, length, requestText(method, target, a.timestamp, a.nonce, body[:min(len(body), 8)]), target,
 	}}
 	return e
-}
-
-// diagnoseRequest explains a refused request.
-func (s *Sim) diagnoseRequest(method, target, authorization string, body []byte) *diagnosisJSON {
-	a, _ := parseAuthorization(authorization) // what cannot be read is empty
-	return &diagnosisJSON{StringToSign: requestText(method, target, a.timestamp, a.nonce, body), Received: a.signature, FirstDifference: -1}
 }
