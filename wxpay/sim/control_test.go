@@ -169,7 +169,7 @@ func TestControlRefusals(t *testing.T) {
 		{"POST", "scenario", `{"table":"colours"}`, 400},
 		{"DELETE", "scenario/s9", "", 404},
 		{"POST", "diagnose", `{}`, 400},
-		{"POST", "diagnose", `{"api":"v3","direction":"request"}`, 501},
+		{"POST", "diagnose", `{"api":"v3","direction":"request"}`, 400},
 		{"POST", "diagnose", `{"api":"v2","direction":"sideways","body":"<xml></xml>"}`, 400},
 		{"PUT", "account", `{"pay_directories":["1","2","3","4","5","6"]}`, 400},
 		{"PUT", "account", `{"oauth_domains":["1","2","3"]}`, 400},

@@ -112,6 +112,13 @@ func (s *Sim) examineBridge(body string) (foundJSON, error) {
 		return foundJSON{diagnosisJSON: diagnosisJSON{Cause: causeTime, Received: b.timeStamp, FirstDifference: -1,
 			Explanation: "timeStamp 应是秒，10 位，字符串。timeStamp is in seconds, ten digits, and a string in quotes."}}, nil
 	}
+	if b.signType == algRSA || s.placedByV3(b) {
+		d := s.diagnoseSheetV3(b)
+		if d.Cause == "" {
+			d.Explanation = "paySign 是对的。paySign holds."
+		}
+		return foundJSON{Valid: d.Cause == "", diagnosisJSON: *d}, nil
+	}
 	alg, key := algMD5, s.ids.view().APIKey
 	s.mu.Lock()
 	if o := s.ledger.prepays[strings.TrimPrefix(b.pkg, "prepay_id=")]; o != nil {
@@ -126,6 +133,19 @@ func (s *Sim) examineBridge(body string) (foundJSON, error) {
 			FirstDifference: -1, Explanation: "paySign 是对的。paySign holds."}}, nil
 	}
 	return foundJSON{diagnosisJSON: *s.diagnoseSheet(b, alg, key)}, nil
+}
+
+// placedByV3 reports whether a prepay_id belongs to API v3.
+func (s *Sim) placedByV3(b bridgeParams) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := strings.TrimPrefix(b.pkg, "prepay_id=")
+	o := s.ledger.prepays[id]
+	if o == nil {
+		return false
+	}
+	pre, _ := o.prepay(id)
+	return pre.SignType == algRSA
 }
 
 var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)

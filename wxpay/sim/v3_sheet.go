@@ -21,14 +21,3 @@ func (s *Sim) checkPaySignV3(p bridgeParams) error {
 
 var payUnverifiedV3 = &payRefusal{payUnverified.text,
 	"paySign is the RSA signature, made with the merchant's private key, of appId, timeStamp, nonceStr and package, each on a line of its own; signType is RSA"}
-
-// diagnoseSheetV3 explains a refused paySign.
-func (s *Sim) diagnoseSheetV3(p bridgeParams) *diagnosisJSON {
-	d := &diagnosisJSON{Cause: causeKey, StringToSign: paySignText(p), Received: p.paySign, FirstDifference: -1,
-		Explanation: "paySign 验不过。The signature is not over these four lines, or was made with another private key."}
-	if p.signType != algRSA {
-		d.Cause = causeSignType
-		d.Explanation = "API v3 下的单，signType 要写 RSA，不是 " + p.signType + "。The order was placed with API v3: signType must be RSA."
-	}
-	return d
-}
