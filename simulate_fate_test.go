@@ -154,7 +154,7 @@ func (w *street) calm() {
 	if code := w.api("", "PUT", "faults", map[string]any{"preset": "none", "next": map[string]int{}}, nil); code != http.StatusOK {
 		w.fail("calming the faults = %d", code)
 	}
-	w.stage.rush = 0
+	w.stage.rush, w.lag = 0, 0
 	w.book.note(fateName, "is done; the sky is clear")
 }
 

@@ -126,8 +126,12 @@ func (w *street) judge() {
 	}
 	known := map[string]bool{}
 	for _, d := range ds {
+		before := w.failures
 		w.judgeOrder(d, ledger)
 		w.judgeEvents(d)
+		if w.failures > before {
+			w.tell(d)
+		}
 		for _, p := range d.Payments {
 			known[p.OutTradeNo] = true
 		}
@@ -283,6 +287,16 @@ func (w *street) judgeEvents(d *models.Dossier) {
 		if have[kind] != refunds[kind] {
 			w.fail("order %s has %d refunds %s and %d events of them", o.No, have[kind], kind, refunds[kind])
 		}
+	}
+}
+
+// tell writes the history of an order into the log.
+func (w *street) tell(d *models.Dossier) {
+	for _, e := range d.Events {
+		w.book.note("history of "+d.Order.No, "%.3f %s %s %s→%s %d %s %s", e.At.Sub(w.book.start).Seconds(), e.Actor, e.Kind, e.From, e.To, e.Amount, e.OutTradeNo, e.Note)
+	}
+	for _, m := range d.Messages {
+		w.book.note("history of "+d.Order.No, "%.3f %s %s %s %s %s", m.At.Sub(w.book.start).Seconds(), m.OutTradeNo, m.Op, m.Request, m.Answer, m.Err)
 	}
 }
 

@@ -77,8 +77,8 @@ func (s *shopper) live() {
 		weight int
 		do     func()
 	}{
-		{2, s.browses}, {6, s.buys}, {8, s.pays}, {2, s.paysEverything}, {2, s.cancels}, {3, s.otherWay},
-		{2, s.looks}, {2, s.confirms}, {1, s.wrongForm}, {1, s.spies},
+		{1, s.browses}, {6, s.buys}, {6, s.pays}, {3, s.paysEverything}, {1, s.cancels}, {2, s.otherWay}, {5, s.paysMeanwhile},
+		{1, s.looks}, {1, s.confirms}, {1, s.wrongForm}, {1, s.spies},
 	}
 	sum := 0
 	for _, a := range acts {
@@ -90,8 +90,8 @@ func (s *shopper) live() {
 			return
 		}
 		n := s.rnd.IntN(sum)
-		if len(s.orders) == 0 && n > 3 {
-			n = 3
+		if len(s.orders) == 0 && n > 2 {
+			n = 2
 		}
 		for _, a := range acts {
 			if n -= a.weight; n < 0 {
@@ -234,6 +234,9 @@ func (s *shopper) buys() {
 	if m := orderPath.FindStringSubmatch(p.location); m != nil {
 		s.orders = append(s.orders, m[1])
 		s.w.book.note(s.name, "has order %s", m[1])
+		if s.rnd.IntN(3) > 0 && s.w.act() {
+			s.pays()
+		}
 	}
 }
 
@@ -265,22 +268,26 @@ func (s *shopper) pays() {
 	if len(ns) == 0 {
 		return
 	}
-	s.act(ns[len(ns)-1])
+	s.acts(ns[len(ns)-1], s.outcome())
 	for range s.rnd.IntN(3) {
 		s.does("GET", "/orders/"+no+"/status", nil)
 		s.w.sleep(s.name, time.Second)
 	}
 }
 
-// act is what the payer does on the phone.
-func (s *shopper) act(outTradeNo string) {
-	outcome := []string{"success", "success", "success", "success", "success", "cancel", "fail", "notenough"}[s.rnd.IntN(8)]
-	code := s.w.api(s.name, "POST", "transactions/"+outTradeNo+"/pay", map[string]any{"openid": s.payer(outTradeNo), "outcome": outcome}, nil)
+// outcome is how the payer gets on with the password.
+func (s *shopper) outcome() string {
+	return []string{"success", "success", "success", "success", "success", "cancel", "fail", "notenough"}[s.rnd.IntN(8)]
+}
+
+// acts is what the payer does on the phone.
+func (s *shopper) acts(outTradeNo, outcome string) {
+	code := s.w.api(s.name, "POST", "transactions/"+outTradeNo+"/pay", map[string]any{"openid": s.payer(), "outcome": outcome}, nil)
 	s.w.book.note(s.name, "pays %s (%s) = %d", outTradeNo, outcome, code)
 }
 
 // payer is whose phone it is: inside WeChat the shopper's, else anybody's.
-func (s *shopper) payer(string) string {
+func (s *shopper) payer() string {
 	if s.me != "" {
 		return ""
 	}
@@ -291,11 +298,39 @@ func (s *shopper) payer(string) string {
 // phone, the payment window on another.
 func (s *shopper) paysEverything() {
 	for _, n := range s.w.attempts(s.any()) {
-		s.act(n)
+		s.acts(n, s.outcome())
 		if s.rnd.IntN(2) == 0 {
 			s.w.sleep(s.name, time.Duration(s.rnd.Int64N(int64(5*time.Second))))
 		}
 	}
+}
+
+// paysMeanwhile pays on the phone while the page, at the same time, does
+// something that ends the attempt.
+func (s *shopper) paysMeanwhile() {
+	no := s.recent()
+	ns := s.w.attempts(no)
+	if len(ns) == 0 {
+		return
+	}
+	phone := &shopper{w: s.w, name: s.name + "'s phone", rnd: s.rnd, me: s.me, openID: s.openID}
+	var both sync.WaitGroup
+	wait := time.Duration(s.rnd.Int64N(int64(3 * time.Second)))
+	outcome := phone.outcome()
+	both.Go(func() {
+		s.w.sleep(phone.name, wait)
+		phone.acts(ns[len(ns)-1], outcome)
+	})
+	switch s.rnd.IntN(3) {
+	case 0:
+		s.does("POST", "/orders/"+no+"/cancel", url.Values{})
+	case 1:
+		s.does("POST", "/pay/"+no, url.Values{"via": {[]string{"native", "h5"}[s.rnd.IntN(2)]}})
+	case 2:
+		s.does("GET", "/orders/"+no+"/status", nil)
+	}
+	both.Wait()
+	s.w.stage.choose(s.name, "has both")
 }
 
 func (s *shopper) cancels() { s.does("POST", "/orders/"+s.recent()+"/cancel", url.Values{}) }

@@ -45,7 +45,10 @@ type street struct {
 	runs  int
 	wires sync.WaitGroup // calls under way, also those whose caller left
 	cut   atomic.Bool    // nothing gets through between shop and WeChat
+	lag   float64        // how often a message between them takes long
 	tally tally
+
+	failures int
 }
 
 // tally is what a history adds to the sums at the end.
@@ -117,6 +120,7 @@ func (r *shopRun) crash(point string) error {
 func newStreet(t testing.TB, seed uint64, dir string) *street {
 	t.Helper()
 	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
+	w.lag = []float64{0, 0.02, 0.1}[w.rnd.IntN(3)]
 	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
 	var err error
 	w.sim, err = sim.New(sim.Options{
@@ -190,12 +194,14 @@ func (w *street) close(r *shopRun) {
 }
 
 func (w *street) fail(format string, args ...any) {
+	w.failures++
 	w.book.note("FAILED", format, args...)
 	w.t.Errorf(format, args...)
 }
 
-// wire carries requests from somebody to a host, without a socket. Both ways
-// are choices.
+// wire carries requests from somebody to a host, without a socket. Arriving
+// and coming back are choices, and either may take long: what a caller no
+// longer waits for arrives all the same.
 type wire struct {
 	w    *street
 	home string
@@ -206,82 +212,122 @@ var errRefused = errors.New("connection refused")
 
 func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := n.w
-	var body []byte
+	c := &call{wire: n, done: make(chan struct{})}
 	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
+		c.body, _ = io.ReadAll(r.Body)
 		r.Body.Close()
 	}
 	who := actor(r.Context(), n.home)
 	if who == "wechat" { // a notification: its own actor, named by what it says
 		h := fnv.New64a()
-		h.Write(body)
+		h.Write(c.body)
 		who = fmt.Sprintf("wechat tells %x", h.Sum64())
 	}
-	me := w.stage.call(who)
-	what := r.Method + " " + r.URL.Path
-	w.stage.choose(me, what)
-	res, err := n.carry(r, me, body)
-	w.stage.choose(me, "back from "+what)
+	c.me, c.what = w.stage.call(who), r.Method+" "+r.URL.Path
 	if n.run != nil && n.run.dead.Load() {
 		return nil, errKilled
 	}
-	if err != nil {
-		w.book.note(me, "%s: %v", what, err)
-		return nil, err
+	ctx, left := context.WithCancel(as(c.me))
+	w.wires.Go(func() {
+		defer close(c.done)
+		defer left()
+		c.travel(ctx, r)
+	})
+	select {
+	case <-c.done:
+	case <-r.Context().Done():
+		left() // the other side may see that the caller is gone, and may finish
+		w.stage.choose(c.me, "is not waited for: "+c.what)
+		c.err = r.Context().Err()
 	}
-	w.book.note(me, "%s = %d", what, res.StatusCode)
-	return res, nil
+	if n.run != nil && n.run.dead.Load() {
+		return nil, errKilled
+	}
+	if c.err != nil {
+		w.book.note(c.me, "%s: %v", c.what, c.err)
+		return nil, c.err
+	}
+	w.book.note(c.me, "%s = %d", c.what, c.res.StatusCode)
+	c.res.Request = r
+	return c.res, nil
 }
 
-// carry lets the other side answer, unless its life ends or the caller leaves.
-func (n *wire) carry(r *http.Request, me string, body []byte) (*http.Response, error) {
-	w := n.w
-	if n.run != nil && n.run.dead.Load() {
-		return nil, errKilled
-	}
-	between := n.run != nil || n.home == "wechat"
+// call is one request on its way.
+type call struct {
+	*wire
+	me, what string
+	body     []byte
+	done     chan struct{}
+	res      *http.Response
+	err      error
+}
+
+// travel goes there, is answered, and comes back.
+func (c *call) travel(ctx context.Context, r *http.Request) {
+	w := c.w
+	late := w.chanceOf(c.me)
+	between := c.run != nil || c.home == "wechat"
+	c.transit(late, between)
+	w.stage.choose(c.me, c.what)
 	if between && w.cut.Load() {
-		return nil, errRefused
+		c.err = errRefused
+		return
 	}
-	h, to := w.sim.Gateway(), (*shopRun)(nil)
+	rec, err := c.arrive(ctx, r)
+	if err == nil && between {
+		c.transit(late, between)
+		if w.cut.Load() {
+			err = errReset
+		}
+	}
+	w.stage.choose(c.me, "back from "+c.what)
+	if c.err = err; err == nil {
+		c.res = rec.Result()
+	}
+}
+
+// transit takes no time mostly, and sometimes longer than anybody waits.
+func (c *call) transit(r *rand.Rand, between bool) {
+	if between && r.Float64() < c.w.lag {
+		time.Sleep(time.Duration(r.Int64N(int64(20 * time.Second))))
+	}
+}
+
+var errReset = errors.New("connection reset")
+
+// arrive lets the other side answer, unless its life ends.
+func (c *call) arrive(ctx context.Context, r *http.Request) (*httptest.ResponseRecorder, error) {
+	h, to := c.w.sim.Gateway(), (*shopRun)(nil)
 	if r.URL.Host == shopHost {
-		if to = w.shop.Load(); to == nil || to.dead.Load() {
+		if to = c.w.shop.Load(); to == nil || to.dead.Load() {
 			return nil, errRefused
 		}
 		h = to.shop.Handler
 		to.calls.Add(1)
+		defer to.calls.Done()
 	}
-	ctx, cancel := context.WithCancel(as(me))
-	in := httptest.NewRequestWithContext(ctx, r.Method, r.URL.String(), bytes.NewReader(body))
+	in := httptest.NewRequestWithContext(ctx, r.Method, r.URL.String(), bytes.NewReader(c.body))
 	in.Header, in.RemoteAddr = r.Header.Clone(), "127.0.0.1:40000"
-	rec, done, aborted := httptest.NewRecorder(), make(chan struct{}), false
-	w.wires.Go(func() {
-		defer close(done)
-		defer cancel()
-		if to != nil {
-			defer to.calls.Done()
+	rec := httptest.NewRecorder()
+	if aborted := serve(h, rec, in); aborted || to != nil && to.dead.Load() {
+		return nil, errReset
+	}
+	return rec, nil
+}
+
+// serve reports whether the handler cut the connection.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (aborted bool) {
+	defer func() {
+		switch e := recover(); e {
+		case nil:
+		case http.ErrAbortHandler:
+			aborted = true
+		default:
+			panic(e)
 		}
-		defer func() {
-			if e := recover(); e == http.ErrAbortHandler {
-				aborted = true
-			} else if e != nil {
-				panic(e)
-			}
-		}()
-		h.ServeHTTP(rec, in)
-	})
-	select {
-	case <-done:
-	case <-r.Context().Done():
-		cancel() // the other side sees that the caller left, and may finish
-		return nil, r.Context().Err()
-	}
-	if aborted || to != nil && to.dead.Load() || between && w.cut.Load() {
-		return nil, errors.New("connection reset")
-	}
-	res := rec.Result()
-	res.Request = r
-	return res, nil
+	}()
+	h.ServeHTTP(w, r)
+	return false
 }
 
 // api calls the simulator's control API, for a person or ("") for the director.
