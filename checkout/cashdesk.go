@@ -20,6 +20,7 @@ const (
 	askAfter    = 5 * time.Second  // of no answer
 	askEvery    = 10 * time.Second // while the payer types the password
 	reverseFrom = 45 * time.Second // WeChat gives up itself then
+	codeLife    = 90 * time.Second // no charge that is still on its way is taken after that: a code lives one minute
 )
 
 // paymentCode is what a payer's screen shows: 18 digits, 10 to 15 first.
@@ -203,8 +204,12 @@ func (s *Service) reverse(ctx context.Context, o *models.Order, p *models.Paymen
 	if err == nil && again { // it stays visible as being taken back; the loop goes on
 		return s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), "WeChat wants to be asked again", msgs)
 	}
-	if err != nil && !errors.Is(err, wxpay.ErrNoSuchOrder) {
+	missing := errors.Is(err, wxpay.ErrNoSuchOrder)
+	if err != nil && !missing {
 		return s.notReversed(ctx, o, p, err, msgs)
+	}
+	if missing && s.now().Sub(p.CreatedAt.Time) < codeLife { // the charge may still be on its way
+		return s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), "WeChat does not know it yet", msgs)
 	}
 	paid, err := s.store.Reversed(ctx, p.ID, msgs)
 	if err != nil {
@@ -220,11 +225,20 @@ func (s *Service) reverse(ctx context.Context, o *models.Order, p *models.Paymen
 	return s.closeSale(ctx, o)
 }
 
-// notReversed keeps an attempt that could not be taken back, and asks what it
-// is: a refusal may mean that it was paid or has ended.
+// notReversed keeps an attempt that could not be taken back. Without an answer
+// it stays so, whatever it is by now: the reversal may still be on its way, and
+// what it finds paid it gives back. A refusal means that it was paid for good
+// or has ended; then it is asked about like any other.
 func (s *Service) notReversed(ctx context.Context, o *models.Order, p *models.Payment, cause error, msgs []models.Message) error {
 	keep := s.store.Postpone(ctx, p.ID, s.now().Add(askAfter), cause.Error(), msgs)
+	again := wxpay.Retryable(cause) && !errors.Is(cause, wxpay.ErrNoCertificate)
 	cause = errors.Join(fmt.Errorf("reverse %s: %w", p.OutTradeNo, cause), keep)
+	if again {
+		return cause
+	}
+	if err := s.store.NotReversed(ctx, p.ID, "WeChat does not take it back"); err != nil {
+		return errors.Join(cause, err)
+	}
 	switch found, err := s.sync(ctx, p, "query"); {
 	case err != nil:
 		return errors.Join(cause, err)

@@ -159,6 +159,8 @@ func (s *Service) settled(out models.Outcome, o *models.Order, t wxpay.Transacti
 		log.Debug("payment known already")
 	case models.OutcomeLate, models.OutcomeDouble:
 		log.Warn("payment has to be refunded", "to", string(out))
+	case models.OutcomeReversing:
+		log.Info("payment is being taken back")
 	case models.OutcomeMisfit:
 		s.count("misfit.second")
 		log.Error("one attempt has two transactions; see payments to check")

@@ -58,6 +58,9 @@ func (s *Service) found(ctx context.Context, p *models.Payment, t wxpay.Transact
 	switch {
 	case t.State.Paid():
 		out, err := s.Settle(ctx, t, actor, msgs)
+		if err == nil && out == models.OutcomeReversing {
+			return FoundOpen, nil
+		}
 		if err != nil || out != models.OutcomeMisfit {
 			return FoundPaid, err
 		}

@@ -116,6 +116,24 @@ func (s *Store) Reversing(ctx context.Context, paymentID int64, actor, note stri
 	return nil
 }
 
+// NotReversed makes an attempt that WeChat refuses to take back an open one
+// again, to be asked about. One that has ended: nil.
+func (s *Store) NotReversed(ctx context.Context, paymentID int64, note string) error {
+	err := s.write(ctx, func(tx *Tx) error {
+		p, err := tx.paymentForWrite(`id = ?`, paymentID)
+		if err != nil || p.State != PayReversing {
+			return err
+		}
+		now := s.time()
+		p.NextQueryAt = now
+		return tx.move(p, PayCreated, &Event{At: now, Actor: "query", Kind: "reversing", Amount: p.Total, Note: note})
+	})
+	if err != nil {
+		return fmt.Errorf("not reversed: %w", err)
+	}
+	return nil
+}
+
 // Reversed ends an attempt that WeChat took back. One that was marked as paid
 // meanwhile is not ended: WeChat gave its money back all the same, so it
 // becomes a payment to check and paid = true.

@@ -30,6 +30,9 @@ const (
 	OutcomeLate     Outcome = "late"     // order closed: a full refund is due
 	OutcomeDouble   Outcome = "double"   // order paid by another attempt: a full refund is due
 	OutcomeMisfit   Outcome = "misfit"   // this attempt already has another transaction id
+	// OutcomeReversing: a sale that is being taken back; nothing changed. The
+	// reversal may be on its way, and would give back what counted as paid.
+	OutcomeReversing Outcome = "reversing"
 )
 
 // ApplyPaid is TX3, the only writer of "paid": attempt, order, stock on
@@ -69,6 +72,10 @@ func (tx *Tx) settle(f PaidFact, now Time) (Outcome, *Order, error) {
 		return OutcomeRepeated, o, nil
 	case p.TransactionID != nil || taken:
 		return OutcomeMisfit, o, tx.second(o, p, f, now)
+	case p.State == PayReversing:
+		return OutcomeReversing, o, nil
+	case p.State == PayClosed && o.Source == FromCounter:
+		return OutcomeMisfit, o, tx.tookBack(o, p, f, now)
 	case o.State == Unpaid:
 		f.into(p, now)
 		return OutcomePaid, o, tx.pay(o, p, f, now, "paid")
@@ -135,6 +142,14 @@ func (tx *Tx) second(o *Order, p *Payment, f PaidFact, now Time) error {
 	}
 	_, err := tx.misfit(Misfit{TransactionID: f.TransactionID, Reason: "second", OutTradeNo: p.OutTradeNo, OrderID: o.ID,
 		Got: f.TransactionID, Want: want, Total: p.Total}, now)
+	return err
+}
+
+// tookBack records word of money for a sale that WeChat took back. It is old
+// news mostly: the answer to a question that was asked before the reversal.
+func (tx *Tx) tookBack(o *Order, p *Payment, f PaidFact, now Time) error {
+	_, err := tx.misfit(Misfit{TransactionID: f.TransactionID, Reason: "reversed", OutTradeNo: p.OutTradeNo, OrderID: o.ID,
+		Got: "paid", Want: "reversed", Total: p.Total}, now)
 	return err
 }
 

@@ -56,7 +56,7 @@ var moves = map[State][]State{
 // WeChat's word that money moved outweighs what we concluded.
 var payMoves = map[PayState][]PayState{
 	PayCreated:   {PayPrepaid, PayPaid, PayClosed, PayFailed, PayReversing},
-	PayReversing: {PayPaid, PayClosed},
+	PayReversing: {PayCreated, PayClosed},
 	PayPrepaid:   {PayPaid, PayClosed, PayFailed},
 	PayClosed:    {PayPaid},
 	PayFailed:    {PayPaid},
@@ -116,6 +116,7 @@ func (tx *Tx) transition(o *Order, to State, e Event) error {
 // ended is not live any more and is not asked about again.
 var payStamps = map[PayState]string{
 	PayPrepaid:   `UPDATE payments SET state = ?, prepay_id = ?, prepay_until = ?, last_error = '' WHERE id = ? AND state = ?`,
+	PayCreated:   `UPDATE payments SET state = ?, next_query_at = ? WHERE id = ? AND state = ?`, // not taken back after all
 	PayReversing: `UPDATE payments SET state = ?, next_query_at = ? WHERE id = ? AND state = ?`,
 	PayPaid: `UPDATE payments SET state = ?, live_order_id = NULL, next_query_at = NULL,
 		transaction_id = ?, paid_at = ?, cash = ?, bank_type = ? WHERE id = ? AND state = ?`,
@@ -138,7 +139,7 @@ func (tx *Tx) move(p *Payment, to PayState, e *Event) error {
 	switch to {
 	case PayPrepaid:
 		args = []any{to, p.PrepayID, p.PrepayUntil, p.ID, from}
-	case PayReversing:
+	case PayReversing, PayCreated:
 		args = []any{to, p.NextQueryAt, p.ID, from}
 	case PayPaid:
 		args = []any{to, p.TransactionID, p.PaidAt, p.Cash, p.BankType, p.ID, from}
