@@ -2,6 +2,7 @@ package wxpay
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -46,6 +47,15 @@ type Config struct {
 	// tls.LoadX509KeyPair), which refunds, reversals and fund flow bills need.
 	// It is shown to no other call.
 	Certificate *tls.Certificate
+
+	// What API v3 needs, and v2 does not look at.
+	SerialNo      string          // of the merchant's API certificate: 40 hex digits
+	PrivateKey    *rsa.PrivateKey // the merchant's (apiclient_key.pem, see LoadPrivateKey)
+	APIv3Key      string          // 32 bytes
+	NextAPIv3Key  string          // optional: the key that APIv3Key is about to be replaced by
+	KeyMode       KeyMode         // default PublicKeyMode
+	PlatformKeyID string          // PUB_KEY_ID_…, of PlatformKey
+	PlatformKey   *rsa.PublicKey  // WeChat Pay's public key (pub_key.pem, see LoadPublicKey)
 
 	// Hosts are base URLs, tried in order; default MainHost, BackupHost.
 	Hosts []string
@@ -95,13 +105,24 @@ type Message struct {
 	At          time.Time
 }
 
-// Validate names every mistake in c, one sentence each.
+// Validate names every mistake in c as an account at API v2, one sentence each.
 func (c Config) Validate() error {
-	errs := []error{
-		checkAppID("app id", c.AppID),
-		checkMchID("merchant id", c.MchID),
-		checkAPIKey("API key", c.APIKey),
+	errs := []error{c.validateAccount(), checkAPIKey("API key", c.APIKey)}
+	if c.NextAPIKey != "" {
+		errs = append(errs, checkAPIKey("next API key", c.NextAPIKey))
 	}
+	if c.SignType != "" && !c.SignType.known() {
+		errs = append(errs, fmt.Errorf("sign type %q is neither MD5 nor HMAC-SHA256", c.SignType))
+	}
+	if c.FaceHost != "" {
+		errs = append(errs, checkHost(c.FaceHost, ".weixin.qq.com"))
+	}
+	return errors.Join(errs...)
+}
+
+// validateAccount is about what both versions of the API need.
+func (c Config) validateAccount() error {
+	errs := []error{checkAppID("app id", c.AppID), checkMchID("merchant id", c.MchID)}
 	if c.SubMchID != "" {
 		errs = append(errs, checkMchID("sub merchant id", c.SubMchID))
 	}
@@ -111,12 +132,6 @@ func (c Config) Validate() error {
 			errs = append(errs, errors.New("a sub app id needs a sub merchant id"))
 		}
 	}
-	if c.NextAPIKey != "" {
-		errs = append(errs, checkAPIKey("next API key", c.NextAPIKey))
-	}
-	if c.SignType != "" && !c.SignType.known() {
-		errs = append(errs, fmt.Errorf("sign type %q is neither MD5 nor HMAC-SHA256", c.SignType))
-	}
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v is negative", c.Timeout))
 	}
@@ -125,9 +140,6 @@ func (c Config) Validate() error {
 	}
 	for _, h := range c.Hosts {
 		errs = append(errs, checkHost(h, ".mch.weixin.qq.com"))
-	}
-	if c.FaceHost != "" {
-		errs = append(errs, checkHost(c.FaceHost, ".weixin.qq.com"))
 	}
 	return errors.Join(errs...)
 }

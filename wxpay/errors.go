@@ -49,16 +49,17 @@ var (
 
 // Error is what went wrong between us and WeChat.
 type Error struct {
-	Op         string // the call: unifiedorder, orderquery, closeorder, ...
+	Op         string // the call: unifiedorder, orderquery, closeorder, ...; v3: prepay, query, close, ...
 	HTTPStatus int    // 0 when there was no answer
-	Code       string // err_code, verbatim; empty when there was none
-	Message    string // err_code_des or return_msg, for people
+	Code       string // err_code, v3: code, verbatim; empty when there was none
+	Message    string // err_code_des or return_msg, v3: message, for people
+	RequestID  string // v3: what WeChat's support asks for
 	// Unknown: we cannot tell whether WeChat did it. Ask with Query, or repeat
 	// with the same number. It is never a "no".
 	Unknown bool
 	Err     error // the cause, when it is not WeChat's own word
 
-	signed bool // WeChat's own word beyond doubt
+	signed bool // WeChat's own word beyond doubt; v3: a refusal, over verified TLS
 }
 
 // Error gives one line for the log.
@@ -78,6 +79,11 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 		b.WriteString(e.Err.Error())
 	}
+	if e.RequestID != "" {
+		b.WriteString(" [request ")
+		b.WriteString(e.RequestID)
+		b.WriteString("]")
+	}
 	if e.Unknown {
 		b.WriteString(" (outcome unknown)")
 	}
@@ -94,59 +100,73 @@ func (e *Error) Is(target error) bool {
 	return (!e.Unknown || e.signed) && target != nil && e.sentinel() == target
 }
 
-// sentinels maps err_code (WeChat Pay v2, the error tables of all calls) to
-// what callers branch on. Codes that say that we made a mistake have none.
+// sentinels maps err_code and code (WeChat Pay v2 and v3, the error tables of
+// all calls), underscores taken out, to what callers branch on. Codes that say
+// that we made a mistake have none.
 var sentinels = map[string]error{
 	"ORDERNOTEXIST":     ErrNoSuchOrder,
+	"RESOURCENOTEXISTS": ErrNoSuchOrder, // in the query of a refund see below
 	"ORDERPAID":         ErrAlreadyPaid,
 	"ORDERCLOSED":       ErrClosed,
 	"ORDERREVERSED":     ErrReversed,
-	"OUT_TRADE_NO_USED": ErrNumberUsed,
-	"FREQUENCY_LIMITED": ErrFrequency,
+	"OUTTRADENOUSED":    ErrNumberUsed,
+	"FREQUENCYLIMITED":  ErrFrequency,
+	"RATELIMITEXCEEDED": ErrFrequency,
 
-	"NOAUTH":                ErrAccount,
-	"APPID_NOT_EXIST":       ErrAccount,
-	"MCHID_NOT_EXIST":       ErrAccount,
-	"APPID_MCHID_NOT_MATCH": ErrAccount,
+	"NOAUTH":             ErrAccount,
+	"APPIDNOTEXIST":      ErrAccount,
+	"MCHIDNOTEXIST":      ErrAccount,
+	"APPIDMCHIDNOTMATCH": ErrAccount,
+	"MCHNOTEXISTS":       ErrAccount,
+	"REQUESTBLOCKED":     ErrAccount,
 
-	"REFUNDNOTEXIST":        ErrNoSuchRefund,
-	"REFUND_FEE_MISMATCH":   ErrRefundMismatch,
-	"TRADE_OVERDUE":         ErrTooOld,
-	"REVERSE_EXPIRE":        ErrTooOld,
-	"USER_ACCOUNT_ABNORMAL": ErrPayerGone,
-	"INVALID_REQ_TOO_MUCH":  ErrFrequency,
-	"NOTENOUGH":             ErrDeclined, // of the payer; in a refund see below
+	"REFUNDNOTEXIST":      ErrNoSuchRefund,
+	"REFUNDFEEMISMATCH":   ErrRefundMismatch,
+	"TRADEOVERDUE":        ErrTooOld,
+	"REVERSEEXPIRE":       ErrTooOld,
+	"USERACCOUNTABNORMAL": ErrPayerGone,
+	"INVALIDREQTOOMUCH":   ErrFrequency,
+	"NOTENOUGH":           ErrDeclined, // of the payer; in a refund see below
 
-	"USERPAYING":        ErrUserPaying,
-	"AUTH_CODE_INVALID": ErrAuthCode,
-	"AUTHCODEEXPIRE":    ErrAuthCode,
-	"AUTH_CODE_ERROR":   ErrAuthCode,
-	"TRADE_ERROR":       ErrDeclined,
-	"NOTSUPORTCARD":     ErrDeclined, // sic
-	"BUYER_MISMATCH":    ErrDeclined,
+	"USERPAYING":      ErrUserPaying,
+	"AUTHCODEINVALID": ErrAuthCode,
+	"AUTHCODEEXPIRE":  ErrAuthCode,
+	"AUTHCODEERROR":   ErrAuthCode,
+	"TRADEERROR":      ErrDeclined,
+	"NOTSUPORTCARD":   ErrDeclined, // sic
+	"BUYERMISMATCH":   ErrDeclined,
 }
 
 // sentinel reads the code, and the words where one code means several things.
 func (e *Error) sentinel() error {
+	code := bare(e.Code)
 	switch e.Op {
 	case opRefund:
-		return e.refundSentinel()
-	case opBill, opFundFlow:
-		return e.billSentinel()
+		return e.refundSentinel(code)
+	case opRefundAsk:
+		if code == "RESOURCENOTEXISTS" {
+			return ErrNoSuchRefund
+		}
+	case opCertificates:
+		if code == "RESOURCENOTEXISTS" {
+			return ErrAccount
+		}
+	case opBill, opFundFlow, opTradeBill, opFundBill, opBillFile:
+		return e.billSentinel(code)
 	}
-	if e.Code == "INVALID_REQUEST" && mentions(e.Message, "重入", "不一致", "重复") {
+	if code == "INVALIDREQUEST" && mentions(e.Message, "重入", "不一致", "重复") || code == "PARAMERROR" && mentions(e.Message, "重入") {
 		return ErrNumberUsed // first placed with other values, not merely malformed
 	}
-	return sentinels[e.Code]
+	return sentinels[code]
 }
 
 // refundSentinel knows that a refund's NOTENOUGH is the merchant's, and reads
 // the words of ERROR and INVALID_REQUEST, which changed places over the years.
-func (e *Error) refundSentinel() error {
-	switch e.Code {
+func (e *Error) refundSentinel(code string) error {
+	switch code {
 	case "NOTENOUGH":
 		return ErrNotEnough
-	case "ERROR", "INVALID_REQUEST":
+	case "ERROR", "INVALIDREQUEST":
 		switch {
 		case mentions(e.Message, "不一致"):
 			return ErrRefundMismatch
@@ -154,20 +174,20 @@ func (e *Error) refundSentinel() error {
 			return ErrRefundTooMuch
 		}
 	}
-	return sentinels[e.Code]
+	return sentinels[code]
 }
 
-// billSentinel goes by the words: the numbers of trade bills are documented
-// only in part, and the fund flow has codes instead.
-func (e *Error) billSentinel() error {
+// billSentinel goes by the words in v2: the numbers of trade bills are
+// documented only in part, and the fund flow has codes instead.
+func (e *Error) billSentinel(code string) error {
 	words := strings.ToLower(e.Message)
 	switch {
-	case e.Code == "BILL_CREATING", mentions(words, "bill creating", "生成中"):
+	case code == "BILLCREATING", code == "STATEMENTCREATING", mentions(words, "bill creating", "生成中"):
 		return ErrBillNotReady
-	case e.Code == "NO_BILL_EXIST", e.Code == "20002", mentions(words, "no bill exist"):
+	case code == "NOBILLEXIST", code == "NOSTATEMENTEXIST", code == "20002", mentions(words, "no bill exist"):
 		return ErrNoBill
 	}
-	return sentinels[e.Code]
+	return sentinels[code]
 }
 
 func mentions(text string, words ...string) bool {
@@ -179,13 +199,14 @@ func mentions(text string, words ...string) bool {
 	return false
 }
 
-// unsure are the codes by which WeChat itself says that it does not know.
+// unsure are the codes by which WeChat itself says that it does not know,
+// underscores taken out.
 var unsure = map[string]bool{
-	"":                  true, // a refusal without a reason
-	"SYSTEMERROR":       true,
-	"BIZERR_NEED_RETRY": true,
-	"USERPAYING":        true,
-	"BANKERROR":         true,
+	"":                true, // a refusal without a reason
+	"SYSTEMERROR":     true,
+	"BIZERRNEEDRETRY": true,
+	"USERPAYING":      true,
+	"BANKERROR":       true,
 }
 
 // IsUnknown reports whether err leaves open what happened at WeChat.

@@ -22,11 +22,11 @@ func shortOpenID(id string) string {
 // secretFields are never shown, under any name that WeChat gives them.
 var secretFields = map[string]bool{
 	"sign": true, "paySign": true, "key": true, "req_info": true,
-	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true,
+	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true, "ciphertext": true,
 }
 
 // personFields name a payer.
-var personFields = map[string]bool{"openid": true, "sub_openid": true, "user_creid": true, "user_truename": true, "FromUserName": true}
+var personFields = map[string]bool{"openid": true, "sub_openid": true, "sp_openid": true, "user_creid": true, "user_truename": true, "FromUserName": true}
 
 // redacted is f as a person may see it, or ok = false for what nobody may.
 func redacted(f field) (value string, ok bool) {

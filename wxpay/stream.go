@@ -1,7 +1,6 @@
 package wxpay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,36 +34,33 @@ func (s *stream) Close() error {
 	return s.res.Body.Close()
 }
 
-// open sends body to path at the preferred host, or at the next one if that
-// fails, and gives the answer before its body is read.
-func (n *network) open(ctx context.Context, op, path string, body []byte, seen func(answer, Direction)) (*stream, error) {
+// open sends o to the preferred host, or to the next one if that fails, and
+// gives the answer before its body is read.
+func (n *network) open(ctx context.Context, o outgoing, seen func(answer, Direction)) (*stream, error) {
 	if !n.breaker.closed(n.now()) {
 		return nil, errResting
 	}
 	first := n.route.pick(n.now())
 	var err error
 	for i := range n.hosts {
-		target := n.hosts[(first+i)%len(n.hosts)] + path
 		var s *stream
-		if s, err = n.openAt(ctx, op, target, body, seen); err == nil || ctx.Err() != nil {
+		if s, err = n.openAt(ctx, n.hosts[(first+i)%len(n.hosts)], o, seen); err == nil || ctx.Err() != nil {
 			return s, err
 		}
 	}
 	return nil, err
 }
 
-func (n *network) openAt(ctx context.Context, op, target string, body []byte, seen func(answer, Direction)) (*stream, error) {
-	a := answer{url: target}
+func (n *network) openAt(ctx context.Context, host string, o outgoing, seen func(answer, Direction)) (*stream, error) {
+	a := answer{url: host + o.path}
 	seen(a, Sent)
 	start := n.now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &stream{watch: time.AfterFunc(billStall, func() { cancel(errStalled) }), cancel: cancel}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	req, err := o.to(ctx, host)
 	if err == nil {
-		req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 		req.Header.Set("User-Agent", "wxshop")
-		req.Header["Idempotency-Key"] = nil // as in roundTrip
-		s.res, err = n.by(op).RoundTrip(req)
+		s.res, err = n.by(o.op).RoundTrip(req)
 	}
 	a.took = n.now().Sub(start)
 	if err != nil {

@@ -41,6 +41,7 @@ func newTransport(tlsConfig *tls.Config) *http.Transport {
 // fetched is what came back.
 type fetched struct {
 	status int
+	header http.Header
 	date   time.Time // as the answering clock says; zero if it does not
 	body   string
 }
@@ -56,7 +57,7 @@ func fetch(t http.RoundTripper, req *http.Request, limit int64) (f fetched, err 
 		return f, withoutURL(err)
 	}
 	defer res.Body.Close()
-	f.status = res.StatusCode
+	f.status, f.header = res.StatusCode, res.Header
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		f.date = date
 	}
@@ -133,9 +134,43 @@ func (a answer) failed() bool { return a.err != nil || a.status >= 500 }
 
 var errResting = errors.New("the gateway failed too often; not asking it for some seconds")
 
-// post sends body to path at the preferred host and, if that fails, the same
-// bytes once to the next one. seen is told of every attempt, before and after.
+// outgoing is a request before a host is chosen.
+type outgoing struct {
+	op, method, path string // path may have a query
+	body             []byte
+	dress            func(*http.Request) error // sets the headers, anew for each attempt
+}
+
+// posted is a call of API v2.
+func posted(op, path string, body []byte) outgoing {
+	return outgoing{op: op, method: http.MethodPost, path: path, body: body, dress: func(r *http.Request) error {
+		r.Header.Set("Content-Type", "text/xml; charset=utf-8")
+		return nil
+	}}
+}
+
+// to is o for one host.
+func (o outgoing) to(ctx context.Context, host string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, o.method, host+o.path, bytes.NewReader(o.body))
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	// Not sent (it has no value): it tells net/http that the request may be
+	// repeated on a fresh connection when an idle one turns out to be dead.
+	if !once(o.op) {
+		req.Header["Idempotency-Key"] = nil
+	}
+	return req, o.dress(req)
+}
+
+// post sends body to path: see send.
 func (n *network) post(ctx context.Context, op, path string, body []byte, seen func(answer, Direction)) answer {
+	return n.send(ctx, posted(op, path, body), seen)
+}
+
+// send asks the preferred host and, if that fails, once the next one, with the
+// same body. seen is told of every attempt, before and after.
+func (n *network) send(ctx context.Context, o outgoing, seen func(answer, Direction)) answer {
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, 2*n.timeout)
 	defer cancel()
@@ -152,14 +187,14 @@ func (n *network) post(ctx context.Context, op, path string, body []byte, seen f
 		return answer{err: ctx.Err()}
 	}
 	first := n.route.pick(n.now())
-	a := n.try(ctx, op, n.hosts[first]+path, body, seen)
-	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 && !once(op) {
+	a := n.try(ctx, n.hosts[first], o, seen)
+	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 && !once(o.op) {
 		next := (first + 1) % len(n.hosts)
-		n.log.Warn("gateway host failed over", "op", op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
-		a = n.try(ctx, op, n.hosts[next]+path, body, seen)
+		n.log.Warn("gateway host failed over", "op", o.op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
+		a = n.try(ctx, n.hosts[next], o, seen)
 		first = next
 	}
-	n.learn(outer, op, first, a)
+	n.learn(outer, o.op, first, a)
 	return a
 }
 
@@ -188,30 +223,24 @@ func (a answer) cause() string {
 }
 
 // try makes one attempt at one host.
-func (n *network) try(ctx context.Context, op, target string, body []byte, seen func(answer, Direction)) answer {
-	a := answer{url: target}
+func (n *network) try(ctx context.Context, host string, o outgoing, seen func(answer, Direction)) answer {
+	a := answer{url: host + o.path}
 	seen(a, Sent)
 	start := n.now()
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	a.fetched, a.err = n.roundTrip(ctx, op, target, body)
+	a.fetched, a.err = n.roundTrip(ctx, host, o)
 	a.took = n.now().Sub(start)
 	seen(a, Received)
 	return a
 }
 
-func (n *network) roundTrip(ctx context.Context, op, target string, body []byte) (fetched, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+func (n *network) roundTrip(ctx context.Context, host string, o outgoing) (fetched, error) {
+	req, err := o.to(ctx, host)
 	if err != nil {
-		return fetched{}, withoutURL(err)
+		return fetched{}, err
 	}
-	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
-	// Not sent (it has no value): it tells net/http that the request may be
-	// repeated on a fresh connection when an idle one turns out to be dead.
-	if !once(op) {
-		req.Header["Idempotency-Key"] = nil
-	}
-	return fetch(n.by(op), req, maxAnswer)
+	return fetch(n.by(o.op), req, maxAnswer)
 }
 
 // route remembers which host to ask first. After a failure it stays with the

@@ -80,7 +80,7 @@ func (c *V2Client) download(ctx context.Context, r request) (io.ReadCloser, erro
 // openBill asks for a bill and looks at its first bytes: a refusal comes with
 // the same status as a bill.
 func (c *V2Client) openBill(ctx context.Context, r request) (io.ReadCloser, error) {
-	b, err := c.net.open(ctx, r.op, pathOf(r.op), encode(r.fields), c.recorder(ctx, r))
+	b, err := c.net.open(ctx, posted(r.op, pathOf(r.op), encode(r.fields)), c.recorder(ctx, r))
 	if err != nil {
 		return nil, &Error{Op: r.op, Unknown: true, Err: err}
 	}
@@ -138,7 +138,7 @@ func billRefused(op string, in io.Reader) error {
 		return refused(e, m)
 	case m.get("result_code") == "FAIL":
 		e.Code, e.Message = excerpt(m.get("err_code")), excerpt(m.get("err_code_des"))
-		e.Unknown = unsure[e.Code]
+		e.Unknown = unsure[bare(e.Code)]
 	}
 	return e
 }

@@ -186,7 +186,7 @@ func (c *V2Client) judge(r request, a answer) (message, error) {
 func refused(e *Error, m message) error {
 	e.Message = excerpt(m.get("return_msg"))
 	lower := strings.ToLower(e.Message)
-	e.Unknown = lower == "" || e.Code != "" && unsure[e.Code]
+	e.Unknown = lower == "" || e.Code != "" && unsure[bare(e.Code)]
 	for _, word := range []string{"system", "系统", "繁忙", "稍后", "超时", "timeout"} {
 		e.Unknown = e.Unknown || strings.Contains(lower, word)
 	}
@@ -211,7 +211,7 @@ func (c *V2Client) judgeBusiness(r request, fail *Error, m message) (message, er
 		return m, nil
 	case "FAIL":
 		fail.Code, fail.Message = m.get("err_code"), excerpt(m.get("err_code_des"))
-		fail.signed, fail.Unknown = true, unsure[fail.Code]
+		fail.signed, fail.Unknown = true, unsure[bare(fail.Code)]
 		return m, fail
 	}
 	fail.Message = "the answer has no result_code"
