@@ -86,6 +86,7 @@ func (s *Sim) ripen(o *order, now time.Time) {
 			return
 		}
 	}
+	s.closeForgotten(o, now)
 }
 
 func (s *Sim) ripenOnce(o *order, at time.Time) error {

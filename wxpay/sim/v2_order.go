@@ -183,6 +183,7 @@ func (s *Sim) placeLocked(o *order, expires time.Time) (prepay, error) {
 	now := s.clock.Now()
 	known := s.ledger.orders[o.No]
 	if known != nil {
+		s.closeForgotten(known, now)
 		switch {
 		case !known.reversed.IsZero():
 			return prepay{}, errOrderClosed

@@ -1,6 +1,9 @@
 package sim
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // errTxnV3 is for numbers that WeChat never gives out.
 var errTxnV3 = paramError("微信订单号非法")
@@ -81,3 +84,19 @@ func (s *Sim) closeLockedV3(no, subMchID string) (v3Answer, error) {
 
 // errClosePaidV3 has another number than errPaidV3.
 var errClosePaidV3 = &v3Fail{status: http.StatusBadRequest, code: "ORDERPAID", message: "该订单已支付", number: 268498689}
+
+// openFor is how long WeChat keeps an order of API v3 open that nobody pays or
+// closes (WeChat Pay v3, "关闭订单").
+const openFor = 7 * 24 * time.Hour
+
+// closeForgotten closes an order of API v3 that stood open too long. Nobody
+// waits for that: it is done when somebody looks. s.mu is held.
+func (s *Sim) closeForgotten(o *order, now time.Time) {
+	at := o.Created.Add(openFor)
+	if o.API != apiV3 || o.state() != stateNotPay || now.Before(at) {
+		return
+	}
+	if err := s.commitOrder(&record{Kind: recClose, No: o.No, At: at}); err != nil {
+		s.log.Error("order not closed", "order", o.No, "err", err)
+	}
+}
