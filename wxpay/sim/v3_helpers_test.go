@@ -3,7 +3,9 @@ package sim
 import (
 	"bytes"
 	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -142,4 +144,14 @@ func (w *world) verifyAt(h http.Header, body []byte, at time.Time) error {
 	text := bytes.Join([][]byte{[]byte(h.Get("Wechatpay-Timestamp")), []byte(h.Get("Wechatpay-Nonce")), body, nil}, []byte("\n"))
 	sum := sha256.Sum256(text)
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sign)
+}
+
+// oaep seals a field for WeChat's eyes.
+func oaep(t testing.TB, key *rsa.PublicKey, text string) string {
+	t.Helper()
+	sealed, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, key, []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(sealed)
 }
