@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,14 +40,14 @@ func chrome(t *testing.T) context.Context {
 // Referer passes, the policy lets the form lead back to the shop.
 func TestChromeH5(t *testing.T) {
 	ctx := chrome(t)
-	var link string
+	var link atomic.Value // a browser also asks for an icon, when it likes
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if r.URL.Path == "/back" {
 			io.WriteString(w, "<title>back</title>")
 			return
 		}
-		fmt.Fprintf(w, `<title>shop</title><a id="go" href="%s">pay</a>`, strings.ReplaceAll(link, "&", "&amp;"))
+		fmt.Fprintf(w, `<title>shop</title><a id="go" href="%s">pay</a>`, strings.ReplaceAll(link.Load().(string), "&", "&amp;"))
 	}))
 	defer shop.Close()
 	gateway := httptest.NewUnstartedServer(nil)
@@ -59,7 +60,7 @@ func TestChromeH5(t *testing.T) {
 
 	for no, op := range map[string]string{"chrome0001": "success", "chrome0002": "cancel"} {
 		f := w.orderFields(no, "trade_type", "MWEB", "openid", "-", "scene_info", `{"h5_info":{"type":"Wap"}}`, "spbill_create_ip", "127.0.0.1")
-		link = w.ok("/pay/unifiedorder", f, "")["mweb_url"] + "&redirect_url=" + strings.NewReplacer(":", "%3A", "/", "%2F", "?", "%3F").Replace(shop.URL+"/back?order=1")
+		link.Store(w.ok("/pay/unifiedorder", f, "")["mweb_url"] + "&redirect_url=" + strings.NewReplacer(":", "%3A", "/", "%2F", "?", "%3F").Replace(shop.URL+"/back?order=1"))
 		if err := chromedp.Do(ctx, chromedp.Navigate(shop.URL+"/"), chromedp.Click(chromedp.CSS("#go")),
 			chromedp.Click(chromedp.CSS("button[value="+op+"]"))); err != nil {
 			t.Fatal(err)
