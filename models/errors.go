@@ -51,9 +51,11 @@ const (
 	sqliteReadOnly   = 8
 	sqliteInterrupt  = 9
 	sqliteIOErr      = 10
+	sqliteCorrupt    = 11
 	sqliteFull       = 13
 	sqliteCantOpen   = 14
 	sqliteConstraint = 19
+	sqliteNotADB     = 26
 
 	sqliteUnique     = 19 | 8<<8
 	sqlitePrimaryKey = 19 | 6<<8

@@ -331,7 +331,10 @@ func (s *Store) CheckAgain(ctx context.Context, paymentID int64, at time.Time) e
 	return nil
 }
 
-// WakeQueries makes every open attempt due now (after a start).
+// WakeQueries makes every open attempt due now (after a start). After a crash
+// or a restore, so are the attempts that were closed in the last day that the
+// database knows of: what came after may be lost here, and not at WeChat
+// (security D3).
 func (s *Store) WakeQueries(ctx context.Context) (int64, error) {
 	var n int64
 	err := s.write(ctx, func(tx *Tx) error {
@@ -340,7 +343,16 @@ func (s *Store) WakeQueries(ctx context.Context) (int64, error) {
 		if err != nil {
 			return err
 		}
-		n, err = res.RowsAffected()
+		if n, err = res.RowsAffected(); err != nil || !s.unclean {
+			return err
+		}
+		res, err = tx.exec(`UPDATE payments SET next_query_at = ? WHERE state = 'closed' AND created_at >=
+			(SELECT max(at) FROM events) - ?`, now, (24 * time.Hour).Milliseconds())
+		if err != nil {
+			return err
+		}
+		again, err := res.RowsAffected()
+		n += again
 		return err
 	})
 	if err != nil {

@@ -33,6 +33,9 @@ type Options struct {
 	// ("before-commit", "after-commit"); an error stops the committer for
 	// good, as a killed process would. For tests of recovery.
 	Crash func(point string) error
+	// Serves: this is the shop, not a command beside it. The file is looked
+	// through after a crash, and marked as open until Close.
+	Serves bool
 	// Step, when set, is called with the caller's context before every read and
 	// write. A test that waits in it chooses who comes next.
 	Step func(ctx context.Context)
@@ -55,6 +58,8 @@ type Store struct {
 	catalog atomic.Uint64
 	looks   looks // the committer's
 	closed  atomic.Bool
+	marked  string // the file that says that we are open, "" without one
+	unclean bool
 }
 
 // Open migrates (under a lock) and opens the database.
@@ -78,6 +83,11 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	s := &Store{log: o.Log, now: o.Now, step: o.Step}
 	// Pages kept from before a restart must not match by accident.
 	s.catalog.Store(uint64(o.Now().UnixMilli()) << 10)
+	if o.Serves {
+		if err := s.guard(ctx, path); err != nil {
+			return nil, fmt.Errorf("open database %s: %w", path.name, told(err))
+		}
+	}
 	if err := s.open(ctx, path, o); err != nil {
 		s.closePools()
 		return nil, fmt.Errorf("open database %s: %w", path.name, told(err))
@@ -139,7 +149,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.c.stop()
-	return s.closePools()
+	crashed := s.c.crashed != nil
+	if err := s.closePools(); err != nil || crashed {
+		return err // the mark stays, as after any crash
+	}
+	return s.unmark()
 }
 
 func (s *Store) closePools() error {
