@@ -135,6 +135,8 @@ func (w *street) history() {
 		w.fail("%s", limit)
 	}
 	w.judge()
+	w.night()
+	w.judge() // what the night brought changes nothing
 	w.tally.Histories, w.tally.Simulated, w.tally.Choices = 1, time.Since(start), int64(w.stage.picked)
 	w.tally.Fired = w.fired()
 	w.stage.end()

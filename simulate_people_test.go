@@ -77,7 +77,7 @@ func (s *shopper) live() {
 		weight int
 		do     func()
 	}{
-		{1, s.browses}, {6, s.buys}, {6, s.pays}, {3, s.paysEverything}, {1, s.cancels}, {2, s.otherWay}, {5, s.paysMeanwhile},
+		{1, s.browses}, {6, s.buys}, {6, s.pays}, {3, s.paysEverything}, {1, s.cancels}, {2, s.changesMind}, {2, s.otherWay}, {5, s.paysMeanwhile},
 		{1, s.looks}, {1, s.confirms}, {1, s.wrongForm}, {1, s.spies},
 	}
 	sum := 0
@@ -334,6 +334,24 @@ func (s *shopper) paysMeanwhile() {
 }
 
 func (s *shopper) cancels() { s.does("POST", "/orders/"+s.recent()+"/cancel", url.Values{}) }
+
+// changesMind orders, cancels at once, and pays all the same.
+func (s *shopper) changesMind() {
+	s.buys()
+	if len(s.orders) == 0 {
+		return
+	}
+	no := s.orders[len(s.orders)-1]
+	if s.rnd.IntN(2) == 0 {
+		s.does("POST", "/orders/"+no+"/cancel", url.Values{})
+	} else {
+		s.does("POST", "/pay/"+no, url.Values{"via": {"native"}})
+	}
+	s.w.sleep(s.name, time.Duration(s.rnd.Int64N(int64(30*time.Second))))
+	for _, n := range s.w.attempts(no) {
+		s.acts(n, "success")
+	}
+}
 
 // otherWay changes the channel.
 func (s *shopper) otherWay() {

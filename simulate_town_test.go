@@ -120,7 +120,7 @@ func (r *shopRun) crash(point string) error {
 func newStreet(t testing.TB, seed uint64, dir string) *street {
 	t.Helper()
 	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
-	w.lag = []float64{0, 0.02, 0.1}[w.rnd.IntN(3)]
+	w.lag = []float64{0, 0.05, 0.25}[w.rnd.IntN(3)]
 	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
 	var err error
 	w.sim, err = sim.New(sim.Options{

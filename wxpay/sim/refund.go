@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -107,7 +108,7 @@ func (s *Sim) ripenAll() {
 			due = append(due, o)
 		}
 	}
-	slices.SortFunc(due, func(a, b *order) int { return a.ripeAt().Compare(b.ripeAt()) })
+	slices.SortFunc(due, func(a, b *order) int { return cmp.Or(a.ripeAt().Compare(b.ripeAt()), cmp.Compare(a.No, b.No)) })
 	for _, o := range due {
 		s.ripen(o, now)
 	}
