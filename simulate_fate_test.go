@@ -92,6 +92,10 @@ func (f *fate) weather() {
 			rates[single[f.rnd.IntN(len(single))]] = 0.05 + 0.45*f.rnd.Float64()
 		}
 	}
+	if f.rnd.IntN(2) == 0 { // a season of races
+		rates["close-pay-race"], rates["close-ignored"], rates["order-paid-race"] = 0.3*f.rnd.Float64(), 0.8*f.rnd.Float64(), 0.2*f.rnd.Float64()
+		rates["refund-abnormal"], rates["not-enough"] = 0.3*f.rnd.Float64(), 0.1*f.rnd.Float64()
+	}
 	in := map[string]any{"preset": preset, "rates": rates}
 	if code := f.w.api("", "PUT", "faults", in, nil); code != http.StatusOK {
 		f.w.fail("setting the faults %v = %d", in, code)
@@ -104,7 +108,7 @@ var single = []string{
 	"notify-drop", "notify-delay", "notify-duplicate", "notify-reorder", "notify-before-answer", "notify-concurrent",
 	"notify-forged", "notify-wrong-amount", "connection-refused", "host-down", "reset-before-commit", "reset-after-commit",
 	"answer-slow", "answer-truncated", "answer-5xx", "answer-html", "answer-unsigned", "answer-wrong-signature",
-	"system-error", "frequency-limited", "order-paid-race", "out-trade-no-used", "close-pay-race", "not-enough", "user-paying",
+	"system-error", "frequency-limited", "order-paid-race", "out-trade-no-used", "close-pay-race", "close-ignored", "not-enough", "user-paying",
 	"refund-processing", "refund-abnormal",
 }
 

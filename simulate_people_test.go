@@ -77,7 +77,7 @@ func (s *shopper) live() {
 		weight int
 		do     func()
 	}{
-		{1, s.browses}, {6, s.buys}, {6, s.pays}, {3, s.paysEverything}, {1, s.cancels}, {2, s.changesMind}, {2, s.otherWay}, {5, s.paysMeanwhile},
+		{1, s.browses}, {6, s.buys}, {6, s.pays}, {3, s.paysEverything}, {1, s.cancels}, {5, s.changesMind}, {3, s.otherWay}, {5, s.paysMeanwhile},
 		{1, s.looks}, {1, s.confirms}, {1, s.wrongForm}, {1, s.spies},
 	}
 	sum := 0

@@ -40,6 +40,7 @@ const (
 	faultOrderPaidRace    = "order-paid-race"   // the payer pays while the same order is placed again: ORDERPAID
 	faultNoUsed           = "out-trade-no-used" // OUT_TRADE_NO_USED for a number that is new
 	faultClosePayRace     = "close-pay-race"    // the payer pays while the order is being closed: ORDERPAID
+	faultCloseIgnored     = "close-ignored"     // closeorder says SUCCESS and the order stays open: it is younger than five minutes
 	faultNotEnough        = "not-enough"        // the payer has not enough money
 	faultUserPaying       = "user-paying"       // the payer needs a minute for the password (micropay, facepay)
 	faultRefundProcessing = "refund-processing" // a refund takes hours
@@ -59,7 +60,7 @@ var faultOrder = []string{
 	faultNotifyDrop, faultNotifyDelay, faultNotifyDuplicate, faultNotifyReorder, faultNotifyBeforeAnswer, faultNotifyConcurrent,
 	faultNotifyForged, faultNotifyWrongAmount, faultNotifyStale, faultConnectionRefused, faultHostDown, faultResetBefore, faultResetAfter,
 	faultAnswerSlow, faultAnswerTruncated, faultAnswer5xx, faultAnswerHTML, faultAnswerUnsigned, faultAnswerWrongSign,
-	faultSystemError, faultFrequencyLimited, faultOrderPaidRace, faultNoUsed, faultClosePayRace, faultNotEnough, faultUserPaying,
+	faultSystemError, faultFrequencyLimited, faultOrderPaidRace, faultNoUsed, faultClosePayRace, faultCloseIgnored, faultNotEnough, faultUserPaying,
 	faultRefundProcessing, faultRefundAbnormal, faultBillNotReady, faultBillMissing, faultBillExtra, faultBillAmount, faultBillRefundMissing,
 	faultKeyRotation,
 }
@@ -87,7 +88,7 @@ var presets = map[string]map[string]float64{
 		faultNotifyBeforeAnswer: 0.1, faultNotifyConcurrent: 0.1, faultNotifyForged: 0.05, faultNotifyStale: 0.05,
 		faultConnectionRefused: 0.03, faultResetBefore: 0.03, faultResetAfter: 0.05, faultAnswerSlow: 0.02,
 		faultAnswerTruncated: 0.03, faultAnswer5xx: 0.03, faultAnswerHTML: 0.02, faultAnswerUnsigned: 0.02, faultAnswerWrongSign: 0.02,
-		faultSystemError: 0.05, faultFrequencyLimited: 0.03, faultOrderPaidRace: 0.05, faultClosePayRace: 0.1,
+		faultSystemError: 0.05, faultFrequencyLimited: 0.03, faultOrderPaidRace: 0.05, faultClosePayRace: 0.1, faultCloseIgnored: 0.05,
 		faultUserPaying: 0.2, faultRefundProcessing: 0.2,
 	},
 }

@@ -208,6 +208,20 @@ func TestRaces(t *testing.T) {
 	wantFired(t, w, "close-pay-race", 1)
 }
 
+// A close within five minutes of the order may be answered SUCCESS in vain.
+func TestCloseIgnored(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.order("young00001")
+	w.next("close-ignored", 1)
+	for _, want := range []string{"NOTPAY", "CLOSED"} {
+		_, body, _ := w.send("/pay/closeorder", map[string]string{"out_trade_no": "young00001"})
+		if got := w.state("young00001"); softXML(body)["result_code"] != "SUCCESS" || got != want {
+			t.Errorf("closed: %s, the order is %s, want %s", body, got, want)
+		}
+	}
+	wantFired(t, w, "close-ignored", 1)
+}
+
 func TestNotEnough(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.order("poor000001")

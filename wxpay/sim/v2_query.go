@@ -3,6 +3,7 @@ package sim
 import (
 	"regexp"
 	"strconv"
+	"time"
 )
 
 // The refusals of orderquery and closeorder (WeChat Pay v2, "查询订单", "关闭订单").
@@ -56,6 +57,10 @@ func queryFields(o *order) map[string]string {
 	return f
 }
 
+// closeFrom is how old an order has to be to be closed for certain; before,
+// the answer may be SUCCESS without effect (WeChat Pay v2, "关闭订单").
+const closeFrom = 5 * time.Minute
+
 // closeOrder ends an unpaid order for good.
 func (s *Sim) closeOrder(q v2Request) (map[string]string, string, error) {
 	no := q.in["out_trade_no"]
@@ -83,6 +88,8 @@ func (s *Sim) closeLocked(q v2Request) error {
 		return errCloseClosed
 	case o.payment != nil:
 		return errClosePaid
+	case s.clock.Now().Sub(o.Created) < closeFrom && s.faultFires(faultCloseIgnored, no):
+		return nil
 	}
 	if err := s.commitOrder(&record{Kind: recClose, No: no}); err != nil {
 		return err

@@ -268,7 +268,7 @@ var faultWords = map[string]string{
 	"connection-refused": "连不上", "host-down": "主域名停了", "reset-before-commit": "没做就断线", "reset-after-commit": "做完后断线",
 	"answer-slow": "应答很慢", "answer-truncated": "应答只有一半", "answer-5xx": "应答 502", "answer-html": "应答是网页",
 	"answer-unsigned": "应答没有签名", "answer-wrong-signature": "应答签错了", "system-error": "系统错误", "frequency-limited": "太频繁",
-	"order-paid-race": "重下单时已付", "out-trade-no-used": "单号说用过了", "close-pay-race": "关单时抢着付了", "not-enough": "余额不足",
+	"order-paid-race": "重下单时已付", "out-trade-no-used": "单号说用过了", "close-pay-race": "关单时抢着付了", "close-ignored": "五分钟内关单没用（v2）", "not-enough": "余额不足",
 	"user-paying": "输密码要一分钟", "refund-processing": "退款要几小时", "refund-abnormal": "退款异常",
 	"bill-not-ready": "账单还没出", "bill-missing": "账单少一笔", "bill-extra": "账单多一笔", "bill-amount": "账单差一分", "bill-refund-missing": "账单少一笔退款", "key-rotation": "换平台证书（v3）",
 }
