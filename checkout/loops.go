@@ -39,6 +39,7 @@ func (s *Service) Run(ctx context.Context) error {
 		{"refund", s.tick, s.RefundOnce},
 		{"confirm", slowTick, s.ConfirmOnce},
 		{"sweep", slowTick, s.SweepOnce},
+		{"reconcile", billTick, s.ReconcileOnce},
 	}
 	var wg sync.WaitGroup
 	for _, l := range loops {
