@@ -1,7 +1,10 @@
 package wxpay
 
 import (
+	"crypto"
 	"crypto/md5"
+	"crypto/rsa"
+	"crypto/sha256"
 	"net/http"
 	"testing"
 )
@@ -89,5 +92,62 @@ func BenchmarkV2PrepayRequest(b *testing.B) {
 			b.Fatal(err)
 		}
 		encode(signed(c.withCommon(opPlace, m, HMACSHA256, ""), HMACSHA256, vectorKey))
+	}
+}
+
+// BenchmarkV3Verify is the floor of v3: one RSA-2048 verification.
+func BenchmarkV3Verify(b *testing.B) {
+	key := &rsaKeys()[0].PublicKey
+	sum := sha256.Sum256([]byte("x"))
+	sign, err := rsa.SignPKCS1v15(nil, rsaKeys()[0], crypto.SHA256, sum[:])
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sign) != nil {
+			b.Fatal("refused")
+		}
+	}
+}
+
+// BenchmarkV3ParseNotify is a whole notification: headers, signature, opening
+// and reading.
+func BenchmarkV3ParseNotify(b *testing.B) {
+	g := newTestV3(b, testConfigV3(b, nil))
+	body := note(paidJSON)
+	h := publicKeyOfWeChat().headers(body, v3Now)
+	raw := []byte(body)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.ParseNotify(h, raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkV3Prepay is an order from its values to its Authorization.
+func BenchmarkV3Prepay(b *testing.B) {
+	g := newTestV3(b, testConfigV3(b, nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		path, body, err := g.orderBody(testOrder())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := g.authorization("POST", path, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkV3Sign is the floor of BenchmarkV3Prepay.
+func BenchmarkV3Sign(b *testing.B) {
+	key := merchantKey(b)
+	sum := sha256.Sum256([]byte("x"))
+	for b.Loop() {
+		if _, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:]); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -103,6 +103,7 @@ func (g *V3Gateway) query(ctx context.Context, no, path string) (Transaction, er
 		return Transaction{}, err
 	}
 	x := g.transaction(t)
+	x.said = t.flat
 	switch {
 	case t.odd != "":
 		return Transaction{}, incomplete(opAsk, "the answer has "+excerpt(t.odd)+" of another kind")

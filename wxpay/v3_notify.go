@@ -131,7 +131,6 @@ func (g *V3Gateway) transaction(t *jsonTree) Transaction {
 		BankType:      t.text(0, "bank_type"),
 		Attach:        t.text(0, "attach"),
 		PaidAt:        parseTimeV3(t.text(0, "success_time")),
-		said:          t.flat,
 	}
 	if g.partner() {
 		x.AppID, x.MchID, x.OpenID = t.text(0, "sp_appid"), t.text(0, "sp_mchid"), t.text(payer, "sp_openid")
