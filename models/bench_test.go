@@ -101,7 +101,7 @@ func BenchmarkOrders(b *testing.B) {
 		return err
 	}
 	fill(b, op)
-	drive(b, s.c.commits.Load, op)
+	drive(b, s.tally.commits.Load, op)
 }
 
 // BenchmarkOrdersAlone is BenchmarkOrders without the attempt to pay, which
@@ -115,7 +115,7 @@ func BenchmarkOrdersAlone(b *testing.B) {
 		return err
 	}
 	fill(b, op)
-	drive(b, s.c.commits.Load, op)
+	drive(b, s.tally.commits.Load, op)
 }
 
 func benchShop(b *testing.B) (*Store, []int64) {
@@ -268,7 +268,7 @@ func BenchmarkPaid(b *testing.B) {
 		facts[i] = pays(p, fmt.Sprintf("4200%024d", i))
 		facts[i].Msgs = []Message{{OutTradeNo: p.OutTradeNo, Op: "notify", Direction: "in", Request: "<xml>…</xml>"}}
 	}
-	drive(b, s.c.commits.Load, func(i int64) error {
+	drive(b, s.tally.commits.Load, func(i int64) error {
 		_, _, err := s.ApplyPaid(context.Background(), facts[i])
 		return err
 	})

@@ -2,6 +2,8 @@ package models
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -103,6 +105,9 @@ func (s *Store) putInCart(ctx context.Context, user, sku, qty int64, more bool) 
 		if user <= 0 || qty < 1 {
 			return &InputError{"qty", "must be between 1 and 99"}
 		}
+		if err := tx.lockCart(user); err != nil {
+			return err
+		}
 		var price Fen
 		err := tx.row(`SELECT s.price FROM skus s JOIN products p ON p.id = s.product_id WHERE s.id = ? AND p.active`, sku).Scan(&price)
 		if err != nil {
@@ -121,8 +126,11 @@ func (s *Store) putInCart(ctx context.Context, user, sku, qty int64, more bool) 
 		if more {
 			want = min(want+has, MaxQty)
 		}
-		_, err = tx.exec(`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at) VALUES(?, ?, ?, ?, ?)
-			ON CONFLICT(user_id, sku_id) DO UPDATE SET qty = excluded.qty, seen_price = excluded.seen_price`,
+		if has > 0 {
+			_, err = tx.exec(`UPDATE cart_lines SET qty = ?, seen_price = ? WHERE user_id = ? AND sku_id = ?`, want, price, user, sku)
+			return err
+		}
+		_, err = tx.exec(`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at) VALUES(?, ?, ?, ?, ?)`,
 			user, sku, want, price, s.time())
 		return err
 	})
@@ -130,6 +138,20 @@ func (s *Store) putInCart(ctx context.Context, user, sku, qty int64, more bool) 
 		return fmt.Errorf("put into the cart: %w", err)
 	}
 	return nil
+}
+
+// lockCart lets one transaction at a time fill a cart, on a server: the row of
+// its owner stands for it.
+func (tx *Tx) lockCart(user int64) error {
+	if tx.words == nil {
+		return nil
+	}
+	var id int64
+	err := tx.rowForUpdate(`SELECT id FROM users WHERE id = ?`, user).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 const lastAddress = `SELECT name, phone, province, city, district, street, created_at

@@ -54,7 +54,7 @@ func (s *Store) CreateSale(ctx context.Context, n NewSale) (o *Order, p *Payment
 func (tx *Tx) sell(n NewSale, now time.Time) (*Order, *Payment, error) {
 	o := &Order{UserID: counterUser(n.StaffID), FormToken: n.Token, State: Unpaid, GoodsTotal: n.Amount, Total: n.Amount,
 		CreatedAt: At(now), ExpiresAt: At(now.Add(n.Expire)), Source: FromCounter}
-	err := fresh(func() (err error) {
+	err := tx.fresh(func() (err error) {
 		o.No = tx.number("", now)
 		o.ID, err = tx.insert(`INSERT INTO orders(no, user_id, form_token, state, goods_total, delivery_fee, total, name, phone, province, city, district, street,
 			note, created_at, expires_at, extended, close_reason, revived, carrier, tracking_no, source)

@@ -35,7 +35,10 @@ func (s *Store) UseClaim(ctx context.Context, hash string, user int64) (no strin
 	err = s.write(ctx, func(tx *Tx) error {
 		now := s.time()
 		var o Order
-		err := tx.row(`SELECT o.id, o.no, o.user_id, o.state FROM claims c JOIN orders o ON o.id = c.order_id
+		if err := tx.lockOrder(`id = (SELECT order_id FROM claims WHERE hash = ?)`, hash); err != nil {
+			return err
+		}
+		err := tx.rowForUpdate(`SELECT o.id, o.no, o.user_id, o.state FROM claims c JOIN orders o ON o.id = c.order_id
 			WHERE c.hash = ? AND c.used_at IS NULL AND c.expires_at > ?`, hash, now).Scan(&o.ID, &o.No, &o.UserID, &o.State)
 		if err != nil {
 			return err
@@ -64,7 +67,7 @@ func (s *Store) claim(tx *Tx, o Order, hash string, user int64, now Time) error 
 		return nil
 	}
 	// The form token stays behind: it was the guest's.
-	_, err := tx.exec(`UPDATE orders SET user_id = ?, form_token = form_token || ':' || id WHERE id = ?`, user, o.ID)
+	_, err := tx.exec(`UPDATE orders SET user_id = ?, form_token = substr(form_token, 1, 40) || ':' || id WHERE id = ?`, user, o.ID)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
-
-	"gorm.io/gorm"
 )
 
 const (
@@ -62,7 +60,15 @@ func (m *member) giveUp() bool { return m.state.CompareAndSwap(waiting, withdraw
 // written.
 func (s *Store) write(ctx context.Context, fn func(*Tx) error) error {
 	s.step(ctx)
-	return told(s.c.do(ctx, &member{fn: fn}))
+	return told(s.do(ctx, &member{fn: fn}))
+}
+
+// do runs m where this database writes.
+func (s *Store) do(ctx context.Context, m *member) error {
+	if s.far != nil {
+		return s.far.do(ctx, m)
+	}
+	return s.c.do(ctx, m)
 }
 
 func (c *committer) do(ctx context.Context, m *member) error {
@@ -128,20 +134,20 @@ type committer struct {
 	tx      *Tx
 	batch   []*member
 	orders  []*member
-
-	commits, calls, rollbacks atomic.Int64
+	tally   *tally
 }
 
-func newCommitter(conn *sql.Conn, g *gorm.DB, log *slog.Logger, crash func(string) error) *committer {
-	if crash == nil {
-		crash = func(string) error { return nil }
-	}
+// tally counts what writes did.
+type tally struct{ commits, calls, rollbacks atomic.Int64 }
+
+func newCommitter(conn *sql.Conn, tx *Tx, log *slog.Logger, crash func(string) error, count *tally) *committer {
 	return &committer{
 		conn: conn, log: log, crash: crash,
 		queue:   make(chan *member, maxQueue),
 		quit:    make(chan struct{}),
 		stopped: make(chan struct{}),
-		tx:      newTx(conn, g),
+		tx:      tx,
+		tally:   count,
 	}
 }
 
@@ -294,7 +300,7 @@ func (c *committer) commitAll(batch []*member) error {
 // apart undoes a batch and runs its members each in a transaction of its own.
 func (c *committer) apart(batch []*member) error {
 	c.tx.rollback()
-	c.rollbacks.Add(1)
+	c.tally.rollbacks.Add(1)
 	for _, m := range batch {
 		if !m.take() {
 			continue
@@ -332,8 +338,8 @@ func (c *committer) commit(callers int) (failed, crash error) {
 	if err := c.tx.commit(); err != nil {
 		return err, nil
 	}
-	c.commits.Add(1)
-	c.calls.Add(int64(callers))
+	c.tally.commits.Add(1)
+	c.tally.calls.Add(int64(callers))
 	if c.tx.catalog {
 		c.changed()
 	}

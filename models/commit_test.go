@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"wxshop/models/modelstest"
 )
 
 // hold keeps the committer busy until the returned function is called.
 func hold(t testing.TB, s *Store) (release func()) {
 	t.Helper()
+	modelstest.SQLiteOnly(t, "a server has no one writer")
 	begun, end, done := make(chan bool), make(chan bool), make(chan error)
 	go func() {
 		done <- s.write(context.Background(), func(*Tx) error {
@@ -38,11 +41,19 @@ func hold(t testing.TB, s *Store) (release func()) {
 	}
 }
 
-// oneBatch makes calls, in this order, the members of one commit.
+// oneBatch makes calls, in this order, the members of one commit. On a server
+// they just run at once.
 func oneBatch(t testing.TB, s *Store, calls ...func()) {
 	t.Helper()
-	release := hold(t, s)
 	var wg sync.WaitGroup
+	if s.far != nil {
+		for _, call := range calls {
+			wg.Go(call)
+		}
+		wg.Wait()
+		return
+	}
+	release := hold(t, s)
 	for i, call := range calls {
 		wg.Go(call)
 		for len(s.c.queue) <= i {
@@ -65,6 +76,7 @@ func notes(t testing.TB, s *Store) int64 {
 }
 
 func TestBatchSharesOneCommit(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it is about the group commit")
 	s := openStore(t, Options{})
 	before := s.Stats()
 	var calls []func()
@@ -86,6 +98,7 @@ func TestBatchSharesOneCommit(t *testing.T) {
 }
 
 func TestRefusalLeavesNeighboursAlone(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it is about the group commit")
 	s := openStore(t, Options{})
 	ran := 0
 	neighbour := func(tx *Tx) error { ran++; return note(s, "neighbour")(tx) }
@@ -139,7 +152,7 @@ func TestFailureAfterWritingRunsMembersApart(t *testing.T) {
 			if n := count(t, s, `SELECT count(*) FROM events WHERE note = 'bad'`); n != 0 {
 				t.Error("the failed member left rows")
 			}
-			if st := s.Stats(); st.Rollbacks != 1 || runs.Load() != 3 {
+			if st := s.Stats(); s.c != nil && (st.Rollbacks != 1 || runs.Load() != 3) {
 				t.Errorf("%d rollbacks, %d runs; want 1 and 3 (the last had not run yet)", st.Rollbacks, runs.Load())
 			}
 			if err := s.write(t.Context(), note(s, "after")); err != nil {
@@ -169,6 +182,7 @@ func TestPanicBeforeWritingIsConfined(t *testing.T) {
 // Nothing of a transaction that SQLite ended by itself may commit alone, even
 // when the member does not look at its error.
 func TestBrokenTransactionWritesNothingMore(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it is about the group commit")
 	s := openStore(t, Options{})
 	err := s.write(t.Context(), func(tx *Tx) error {
 		if err := note(s, "before")(tx); err != nil {
@@ -201,6 +215,7 @@ func breakIt(t testing.TB, s *Store, tx *Tx) error {
 
 // V10: a full disk refuses writes, reads go on, and space brings writes back.
 func TestFullDisk(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it is about the group commit")
 	s, u := shop(t, 100, Options{})
 	limit := func(n int) {
 		t.Helper()
@@ -420,6 +435,7 @@ func TestCrash(t *testing.T) {
 
 // With one processor a naive committer would take batches of one.
 func TestBatchesWithOneProcessor(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it is about the group commit")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	s, u := shop(t, 1<<30, Options{})
 	before := s.Stats()
@@ -461,7 +477,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, driver, dsn, want string }{
-		{"driver", "postgres", "x", `database driver "postgres" is not supported: write sqlite`},
+		{"driver", "oracle", "x", `database driver "oracle" is not supported: write sqlite, postgres or mysql`},
 		{"memory", "sqlite", ":memory:", "must name a file"},
 		{"empty", "sqlite", "", "must name a file"},
 		{"folder is a file", "sqlite", filepath.Join(dir, "plain", "shop.db"), "folder"},

@@ -100,7 +100,7 @@ func (c *convoy) wanted(x *placing) []Line {
 	return c.carts[x.n.UserID]
 }
 
-const knownTokens = `SELECT user_id, form_token, id FROM orders WHERE (user_id, form_token) IN (VALUES `
+const knownTokens = `SELECT user_id, form_token, id FROM orders WHERE (user_id, form_token) IN `
 
 // tokens finds orders that were made with the same tokens before.
 func (c *convoy) tokens(ms []*member) (map[submit]int64, error) {
@@ -109,14 +109,17 @@ func (c *convoy) tokens(ms []*member) (map[submit]int64, error) {
 		args = append(args, m.order.n.UserID, m.order.n.FormToken)
 	}
 	known := make(map[submit]int64)
-	err := c.each(knownTokens+places("(?,?)", len(ms))+`)`,
-		args, func(r *sql.Rows) error {
-			var t submit
-			var id int64
-			err := r.Scan(&t.user, &t.form, &id)
-			known[t] = id
-			return err
-		})
+	q := knownTokens + `(VALUES ` + places("(?,?)", len(ms)) + `)`
+	if c.tx.words != nil {
+		q = knownTokens + `(` + places("(?,?)", len(ms)) + `)`
+	}
+	err := c.each(q, args, func(r *sql.Rows) error {
+		var t submit
+		var id int64
+		err := r.Scan(&t.user, &t.form, &id)
+		known[t] = id
+		return err
+	})
 	return known, err
 }
 

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -92,6 +93,9 @@ func (c *convoy) takeStock() error {
 			args = append(args, id, f.sold)
 		}
 	}
+	if c.tx.words != nil {
+		return c.takeEach()
+	}
 	res, err := c.tx.bulk(`WITH sold(id, n) AS (VALUES `+places("(?,?)", len(args)/2)+`)
 		UPDATE OR ROLLBACK skus SET stock = stock - sold.n FROM sold WHERE skus.id = sold.id AND skus.stock >= sold.n`, args...)
 	if err != nil {
@@ -102,6 +106,26 @@ func (c *convoy) takeStock() error {
 		err = fmt.Errorf("take stock of %d skus, got %d: %w", len(args)/2, n, ErrStale)
 	}
 	return err
+}
+
+// takeEach is takeStock on a server, SKU by SKU in the order of their ids.
+// Somebody else may have taken what look has seen: then everything is looked
+// at again.
+func (c *convoy) takeEach() error {
+	for _, id := range slices.Sorted(maps.Keys(c.offers)) {
+		n := c.offers[id].sold
+		if n == 0 {
+			continue
+		}
+		ok, err := c.tx.execOne(`UPDATE skus SET stock = stock - ? WHERE id = ? AND stock >= ?`, n, id, n)
+		if err == nil && !ok {
+			err = errAgain
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // storeEvents makes the first line of each history out of the orders themselves.

@@ -119,8 +119,8 @@ type Order struct {
 	ClosedAt    Time
 	CloseReason CloseReason `gorm:"size:16;not null;default:''"`
 	Revived     bool        `gorm:"not null;default:false"`
-	Carrier     string      `gorm:"not null;default:''"`
-	TrackingNo  string      `gorm:"not null;default:''"`
+	Carrier     string      `gorm:"size:64;not null;default:''"`
+	TrackingNo  string      `gorm:"size:128;not null;default:''"`
 	Source      Source      `gorm:"size:16;not null;default:''"`
 	Items       []OrderItem `gorm:"foreignKey:OrderID;constraint:-"` // checking each row costs too much
 }
@@ -195,12 +195,12 @@ type Payment struct {
 	TransactionID *string `gorm:"size:32;uniqueIndex"`
 	PaidAt        Time
 	Cash          Fen    `gorm:"not null;default:0"` // after coupons; for information, never compared with a price
-	BankType      string `gorm:"not null;default:''"`
+	BankType      string `gorm:"size:64;not null;default:''"`
 	NextQueryAt   Time   `gorm:"index:pay_due,priority:2"`
 	Queries       int64  `gorm:"not null;default:0"`
-	LastError     string `gorm:"not null;default:''"`
-	CodeURL       string `gorm:"not null;default:''"` // NATIVE: what the QR code says; lives as long as the prepay id
-	H5URL         string `gorm:"not null;default:''"` // MWEB: where the browser goes; five minutes
+	LastError     string `gorm:"size:1024;not null;default:''"`
+	CodeURL       string `gorm:"size:512;not null;default:''"`  // NATIVE: what the QR code says; lives as long as the prepay id
+	H5URL         string `gorm:"size:2048;not null;default:''"` // MWEB: where the browser goes; five minutes
 	H5Until       Time
 	CodeTail      string `gorm:"size:8;not null;default:''"` // MICROPAY: the end of the payment code, for people
 	CreatedAt     Time

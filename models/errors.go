@@ -21,6 +21,9 @@ var (
 	ErrEmptyCart   = errors.New("nothing to order")
 	ErrTokenReused = errors.New("this token was used before")
 	ErrExpired     = errors.New("too late")
+	// ErrUnknown: a write may have happened or not. Doing the same again is
+	// safe wherever a token or a number says that it is the same.
+	ErrUnknown = errors.New("whether it was written is not known")
 )
 
 // StockError says which line asked for more than there is.
@@ -77,7 +80,7 @@ func code(err error) int {
 // clash reports whether err is a broken uniqueness.
 func clash(err error) bool {
 	c := code(err)
-	return c == sqliteUnique || c == sqlitePrimaryKey
+	return c == sqliteUnique || c == sqlitePrimaryKey || faultOf(err) == taken
 }
 
 // told turns an error of the driver or of gorm into one of ours.
@@ -91,7 +94,7 @@ func told(err error) error {
 	c := code(err)
 	switch c & 0xff {
 	case 0:
-		return err
+		return toldFault(err)
 	case sqliteBusy, sqliteLocked:
 		return fmt.Errorf("%w: another process holds its lock", ErrBusy)
 	case sqliteFull:

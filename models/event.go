@@ -42,15 +42,8 @@ func (tx *Tx) count(state State, n int64) {
 
 // flush writes the history that was appended.
 func (tx *Tx) flush() error {
-	for state, n := range tx.history.counts {
-		if n == 0 {
-			continue
-		}
-		_, err := tx.exec(`INSERT INTO order_counts(state, n) VALUES(?, ?)
-			ON CONFLICT(state) DO UPDATE SET n = n + excluded.n`, string(state), n)
-		if err != nil {
-			return err
-		}
+	if err := tx.flushCounts(); err != nil {
+		return err
 	}
 	err := tx.insertRows(`events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)`,
 		`(?,?,?,?,?,?,?,?,?,?)`, tx.history.events, nil)
@@ -60,6 +53,41 @@ func (tx *Tx) flush() error {
 	}
 	tx.forget()
 	return err
+}
+
+// shards is how many rows of order_counts a server adds up for one number:
+// with a single one, every commit would wait for the one before.
+const shards = 32
+
+// catalogChanges counts, among the orders, how often a server's catalogue
+// changed. All programs on it read it; see CatalogVersion.
+const catalogChanges State = "catalog"
+
+// counted are the rows of order_counts, in the order in which they are taken.
+var counted = [...]State{Unpaid, Paid, Shipped, Done, Closed, catalogChanges}
+
+func (tx *Tx) flushCounts() error {
+	if tx.catalog && tx.words != nil {
+		tx.count(catalogChanges, 1)
+	}
+	for _, state := range counted {
+		n := tx.history.counts[state]
+		if n == 0 {
+			continue
+		}
+		row := string(state)
+		if tx.words != nil {
+			row = fmt.Sprintf("%s#%d", row, tx.shard)
+		}
+		known, err := tx.execOne(`UPDATE order_counts SET n = n + ? WHERE state = ?`, n, row)
+		if err == nil && !known {
+			_, err = tx.exec(`INSERT INTO order_counts(state, n) VALUES(?, ?)`, row, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forget drops what a transaction that ended had to append, and lets go of

@@ -62,7 +62,7 @@ func TestCatalogue(t *testing.T) {
 	if err := s.AddNote(ctx, o.No, "staff:owner", "hello"); err != nil || s.CatalogVersion() != v {
 		t.Errorf("a note changes no product: %v", err)
 	}
-	force(t, s, `UPDATE products SET active = 0 WHERE slug = 'longjing'`)
+	force(t, s, `UPDATE products SET active = FALSE WHERE slug = 'longjing'`)
 	if _, err := s.Product(ctx, "longjing"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("inactive: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // look is how an order item shows what was bought.
@@ -13,13 +14,18 @@ type look struct{ optionZH, optionEN, picture string }
 // looks keeps the looks that were worked out of a product's JSON, by that
 // JSON itself, so that nothing has to be told when a product changes. Decoding
 // costs more than the rest of reading a price.
-type looks struct{ m map[string]look }
+type looks struct {
+	mu sync.Mutex // not contended: one convoy at a time, or journeys to a server between
+	m  map[string]look
+}
 
 const maxLooks = 10_000
 
 // of is the look of a SKU from the JSON columns of it and its product.
 func (ls *looks) of(values, options, pictures string) (look, error) {
 	key := values + "\x00" + options + "\x00" + pictures
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	if l, ok := ls.m[key]; ok {
 		return l, nil
 	}

@@ -1,10 +1,6 @@
 package models
 
-import (
-	"fmt"
-
-	"gorm.io/gorm"
-)
+import "gorm.io/gorm"
 
 // The schema as it was first shipped. These types are frozen: they describe
 // the past, and a change of the schema is another migration.
@@ -102,8 +98,8 @@ type v1Order struct {
 	ClosedAt    v1Time
 	CloseReason string        `gorm:"size:16;not null;default:''"`
 	Revived     bool          `gorm:"not null;default:false"`
-	Carrier     string        `gorm:"not null;default:''"`
-	TrackingNo  string        `gorm:"not null;default:''"`
+	Carrier     string        `gorm:"size:64;not null;default:''"`
+	TrackingNo  string        `gorm:"size:128;not null;default:''"`
 	Source      string        `gorm:"size:16;not null;default:''"`
 	Items       []v1OrderItem `gorm:"foreignKey:OrderID;constraint:-"`
 }
@@ -151,12 +147,12 @@ type v1Payment struct {
 	TransactionID *string `gorm:"size:32;uniqueIndex"`
 	PaidAt        v1Time
 	Cash          int64  `gorm:"not null;default:0"`
-	BankType      string `gorm:"not null;default:''"`
+	BankType      string `gorm:"size:64;not null;default:''"`
 	NextQueryAt   v1Time `gorm:"index:pay_due,priority:2"`
 	Queries       int64  `gorm:"not null;default:0"`
-	LastError     string `gorm:"not null;default:''"`
-	CodeURL       string `gorm:"not null;default:''"`
-	H5URL         string `gorm:"not null;default:''"`
+	LastError     string `gorm:"size:1024;not null;default:''"`
+	CodeURL       string `gorm:"size:512;not null;default:''"`
+	H5URL         string `gorm:"size:2048;not null;default:''"`
 	H5Until       v1Time
 	CodeTail      string `gorm:"size:8;not null;default:''"`
 	CreatedAt     v1Time
@@ -293,7 +289,7 @@ func (v1Lease) TableName() string      { return "leases" }
 
 // migrateV1 makes all tables.
 func migrateV1(tx *gorm.DB) error {
-	for _, table := range []any{
+	err := createTables(tx,
 		&v1Category{},
 		&v1Product{},
 		&v1SKU{},
@@ -313,26 +309,37 @@ func migrateV1(tx *gorm.DB) error {
 		&v1Staff{},
 		&v1Throttle{},
 		&v1Lease{},
-	} {
-		if err := tx.Migrator().CreateTable(table); err != nil {
-			return fmt.Errorf("create %T: %w", table, err)
-		}
+	)
+	if err != nil {
+		return err
 	}
-	for _, q := range v1Rest {
-		if err := tx.Exec(q).Error; err != nil {
-			return fmt.Errorf("%.60s: %w", q, err)
-		}
-	}
-	return nil
+	return runAll(tx, v1Rest[tx.Name()]...)
 }
 
 // v1Rest is what no tag can say. The partial index leaves out the orders that
 // were not sent yet. History is append-only for everybody, also for us.
-var v1Rest = []string{
-	`CREATE INDEX order_phone ON orders(phone)`,
-	`CREATE INDEX order_tracking ON orders(tracking_no) WHERE tracking_no <> ''`,
-	`CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,
-	`CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,
-	`CREATE TRIGGER messages_keep BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'messages are append-only'); END`,
-	`CREATE TRIGGER messages_stay BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'messages are append-only'); END`,
+var v1Rest = map[string][]string{
+	"sqlite": {
+		`CREATE INDEX order_phone ON orders(phone)`,
+		`CREATE INDEX order_tracking ON orders(tracking_no) WHERE tracking_no <> ''`,
+		`CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,
+		`CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END`,
+		`CREATE TRIGGER messages_keep BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'messages are append-only'); END`,
+		`CREATE TRIGGER messages_stay BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'messages are append-only'); END`,
+	},
+	"postgres": {
+		`CREATE INDEX order_phone ON orders(phone)`,
+		`CREATE INDEX order_tracking ON orders(tracking_no) WHERE tracking_no <> ''`,
+		`CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME; END $$`,
+		`CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events EXECUTE FUNCTION append_only()`,
+		`CREATE TRIGGER messages_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON messages EXECUTE FUNCTION append_only()`,
+	},
+	"mysql": {
+		`CREATE INDEX order_phone ON orders(phone)`,
+		`CREATE INDEX order_tracking ON orders(tracking_no)`,
+		`CREATE TRIGGER events_keep BEFORE UPDATE ON events FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'events are append-only'`,
+		`CREATE TRIGGER events_stay BEFORE DELETE ON events FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'events are append-only'`,
+		`CREATE TRIGGER messages_keep BEFORE UPDATE ON messages FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'messages are append-only'`,
+		`CREATE TRIGGER messages_stay BEFORE DELETE ON messages FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'messages are append-only'`,
+	},
 }

@@ -1,10 +1,6 @@
 package models
 
-import (
-	"fmt"
-
-	"gorm.io/gorm"
-)
+import "gorm.io/gorm"
 
 // Days of WeChat's bills and in what they differ from our rows. These types
 // are frozen, as those of the first migration are.
@@ -74,20 +70,13 @@ func (v2BillLine) TableName() string       { return "bill_lines" }
 // migrateBills adds the tables of the reconciliation, when WeChat took a
 // refund on, and what finds a day's money.
 func migrateBills(tx *gorm.DB) error {
-	for _, table := range []any{&v2BillDay{}, &v2BillDifference{}, &v2BillLine{}} {
-		if err := tx.Migrator().CreateTable(table); err != nil {
-			return fmt.Errorf("create %T: %w", table, err)
-		}
+	if err := createTables(tx, &v2BillDay{}, &v2BillDifference{}, &v2BillLine{}); err != nil {
+		return err
 	}
-	for _, q := range []string{
+	return runAll(tx,
 		`ALTER TABLE refunds ADD COLUMN accepted_at bigint`,
 		`UPDATE refunds SET accepted_at = coalesce(succeeded_at, created_at) WHERE refund_id <> ''`,
 		`CREATE INDEX payment_paid ON payments(paid_at)`,
 		`CREATE INDEX refund_accepted ON refunds(accepted_at)`,
-	} {
-		if err := tx.Exec(q).Error; err != nil {
-			return fmt.Errorf("%.60s: %w", q, err)
-		}
-	}
-	return nil
+	)
 }

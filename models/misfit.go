@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -24,11 +25,16 @@ func (s *Store) RecordMisfit(ctx context.Context, m Misfit, msgs []Message) (fre
 
 // misfit stores m unless it is known, with a line in the order's history.
 func (tx *Tx) misfit(m Misfit, now Time) (fresh bool, err error) {
-	fresh, err = tx.execOne(`INSERT INTO misfits(transaction_id, reason, out_trade_no, order_id, got, want, total, raw, state, note, created_at, closed_by)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, '') ON CONFLICT(transaction_id, reason) DO NOTHING`,
+	var known int64
+	err = tx.row(`SELECT count(*) FROM misfits WHERE transaction_id = ? AND reason = ?`, m.TransactionID, m.Reason).Scan(&known)
+	if err != nil || known > 0 {
+		return false, err
+	}
+	_, err = tx.exec(`INSERT INTO misfits(transaction_id, reason, out_trade_no, order_id, got, want, total, raw, state, note, created_at, closed_by)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, '')`,
 		m.TransactionID, m.Reason, m.OutTradeNo, m.OrderID, m.Got, m.Want, m.Total, m.Raw, m.Note, now)
-	if err != nil || !fresh || m.OrderID == 0 {
-		return fresh, err
+	if err != nil || m.OrderID == 0 {
+		return err == nil, err
 	}
 	return true, tx.event(Event{OrderID: m.OrderID, At: now, Actor: "system", Kind: "misfit", Amount: max(m.Total, 0),
 		OutTradeNo: m.OutTradeNo, TransactionID: m.TransactionID, Note: m.Reason})
@@ -62,12 +68,33 @@ func (s *Store) OpenMisfits(ctx context.Context) (int64, error) {
 // openMisfit is a payment to check that nobody has decided on: else ErrStale.
 func (tx *Tx) openMisfit(id int64) (*Misfit, error) {
 	m := &Misfit{ID: id}
+	if err := tx.lockMisfit(id); err != nil {
+		return m, err
+	}
 	err := tx.row(`SELECT order_id, out_trade_no, transaction_id, state, total, reason FROM misfits WHERE id = ?`, id).
 		Scan(&m.OrderID, &m.OutTradeNo, &m.TransactionID, &m.State, &m.Total, &m.Reason)
 	if err == nil && m.State != "open" {
 		err = ErrStale
 	}
 	return m, err
+}
+
+// lockMisfit takes, on a server, the order of a payment to check and all rows
+// of its number: what is left of that number is decided by them together.
+func (tx *Tx) lockMisfit(id int64) error {
+	if tx.words == nil {
+		return nil
+	}
+	if err := tx.lockOrder(`id = (SELECT order_id FROM misfits WHERE id = ?)`, id); err != nil {
+		return err
+	}
+	rows, err := tx.rows(`SELECT id FROM misfits WHERE out_trade_no = (SELECT m.out_trade_no FROM misfits m WHERE m.id = ?) ORDER BY id FOR UPDATE`, id)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // closeMisfit records a person's decision, with a line in the order's history.

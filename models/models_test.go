@@ -3,58 +3,50 @@ package models
 import (
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
+
+	"wxshop/models/modelstest"
 )
 
-// template is a migrated, empty database that tests copy: migrating costs
-// more than most of them do.
-var template = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "wxshop-models")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "shop.db")
-	s, err := Open(background, Config{Driver: "sqlite", DSN: path}, Options{})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// emptyFile is the path of a migrated database of the test's own.
-func emptyFile(t testing.TB) string {
+// prepared is a migrated, empty database of the test's own, of the kind that
+// the tests run on.
+func prepared(t testing.TB) Config {
 	t.Helper()
-	b, err := template()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "shop.db")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	driver, dsn := modelstest.Database(t, func(driver, dsn string) error {
+		s, err := Open(background, Config{Driver: driver, DSN: dsn}, Options{})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+	return Config{Driver: driver, DSN: dsn}
 }
 
-// openStore opens a store on an own file, in the bubble if the test is in one.
+// emptyFile is the path of a migrated SQLite database of the test's own.
+func emptyFile(t testing.TB) string {
+	t.Helper()
+	modelstest.SQLiteOnly(t, "it is about the file")
+	return prepared(t).DSN
+}
+
+// openStore opens a store on an own database, in the bubble if the test is in one.
 func openStore(t testing.TB, o Options) *Store {
 	t.Helper()
-	return openAt(t, emptyFile(t), o)
+	return openWith(t, prepared(t), o)
 }
 
 func openAt(t testing.TB, path string, o Options) *Store {
 	t.Helper()
+	return openWith(t, Config{Driver: "sqlite", DSN: path}, o)
+}
+
+func openWith(t testing.TB, c Config, o Options) *Store {
+	t.Helper()
 	if o.Log == nil && testing.Verbose() {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	s, err := Open(t.Context(), Config{Driver: "sqlite", DSN: path}, o)
+	s, err := Open(t.Context(), c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +122,14 @@ func place(t testing.TB, s *Store, n NewOrder) (*Order, *Payment) {
 	return o, p
 }
 
+// setNumbers makes s draw its numbers otherwise.
+func setNumbers(s *Store, draw func(string, time.Time) string) {
+	s.numbers = draw
+	if s.c != nil {
+		s.c.tx.number = draw
+	}
+}
+
 // pays is WeChat's word that p was paid as transaction id.
 func pays(p *Payment, id string) PaidFact {
 	return PaidFact{OutTradeNo: p.OutTradeNo, TransactionID: id, PaidAt: time.Now(), OpenID: p.OpenID, Cash: p.Total, BankType: "CMB_DEBIT", Actor: "notify"}
@@ -148,7 +148,7 @@ func stockOf(t testing.TB, s *Store, sku int64) int64 {
 func count(t testing.TB, s *Store, q string, args ...any) int64 {
 	t.Helper()
 	var n int64
-	if err := s.readers.QueryRowContext(t.Context(), q, args...).Scan(&n); err != nil {
+	if err := s.row(t.Context(), q, args...).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", q, err)
 	}
 	return n

@@ -23,6 +23,15 @@ func number(prefix string, now time.Time) string {
 	return string(crockford.AppendEncode(n, b[:]))
 }
 
+// fresh is the function fresh inside a transaction. A server has undone that
+// transaction at the first clash, so there it is run again as a whole.
+func (tx *Tx) fresh(insert func() error) error {
+	if tx.words != nil {
+		return insert()
+	}
+	return fresh(insert)
+}
+
 // fresh calls insert until the numbers that it draws are not taken. More than
 // one round needs a miracle or a broken source of chance, so three are enough.
 func fresh(insert func() error) error {

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -15,13 +16,38 @@ func (s *Store) PutOAuthState(ctx context.Context, x OAuthState) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`DELETE FROM oauth_states WHERE session_hash = ? AND hash NOT IN
-			(SELECT hash FROM oauth_states WHERE session_hash = ? ORDER BY created_at DESC, rowid DESC LIMIT ?)`,
-			x.SessionHash, x.SessionHash, maxTrips)
-		return err
+		return tx.dropTrips(x)
 	})
 	if err != nil {
 		return fmt.Errorf("put oauth state: %w", err)
+	}
+	return nil
+}
+
+// dropTrips removes the oldest trips of a session beside x.
+func (tx *Tx) dropTrips(x OAuthState) error {
+	rows, err := tx.rows(`SELECT hash FROM oauth_states WHERE session_hash = ? AND hash <> ? ORDER BY created_at DESC, hash`, x.SessionHash, x.Hash)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var old []string
+	for n := 1; rows.Next(); n++ {
+		var hash string
+		if err := rows.Scan(&hash); err != nil {
+			return err
+		}
+		if n >= maxTrips {
+			old = append(old, hash)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, hash := range old {
+		if _, err := tx.exec(`DELETE FROM oauth_states WHERE hash = ?`, hash); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -35,7 +61,10 @@ func (s *Store) TakeOAuthState(ctx context.Context, hash, sessionHash string) (r
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`DELETE FROM oauth_states WHERE hash = ?`, hash)
+		first, err := tx.execOne(`DELETE FROM oauth_states WHERE hash = ?`, hash)
+		if err == nil && !first {
+			err = ErrNotFound
+		}
 		return err
 	})
 	if err != nil {

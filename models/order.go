@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -73,7 +75,7 @@ func (s *Store) order(ctx context.Context, q string, args ...any) (*Order, error
 
 // orderForWrite is an order without its items, inside a transaction.
 func (tx *Tx) orderForWrite(where string, args ...any) (*Order, error) {
-	return scanOrder(tx.row(`SELECT `+orderColumns+` FROM orders WHERE `+where, args...))
+	return scanOrder(tx.rowForUpdate(`SELECT `+orderColumns+` FROM orders WHERE `+where, args...))
 }
 
 // Status is the little that the poll needs, in one raw read.
@@ -145,10 +147,20 @@ func (s *Store) OrderCounts(ctx context.Context, user int64) (map[State]int64, e
 
 // StateCounts is how many orders there are in each state.
 func (s *Store) StateCounts(ctx context.Context) (map[State]int64, error) {
-	return s.counts(ctx, stateCounts)
+	rows, err := s.counts(ctx, stateCounts)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[State]int64)
+	for row, n := range rows {
+		state, _, _ := strings.Cut(string(row), "#")
+		counts[State(state)] += n
+	}
+	maps.DeleteFunc(counts, func(state State, n int64) bool { return n <= 0 || state == catalogChanges })
+	return counts, nil
 }
 
-const stateCounts = `SELECT state, n FROM order_counts WHERE n > 0`
+const stateCounts = `SELECT state, n FROM order_counts`
 
 func (s *Store) counts(ctx context.Context, q string, args ...any) (map[State]int64, error) {
 	rows, err := s.rows(ctx, q, args...)
@@ -201,10 +213,35 @@ func (s *Store) CloseOrder(ctx context.Context, orderID int64, why CloseReason, 
 // restock gives back what an order took.
 func (tx *Tx) restock(orderID int64) error {
 	tx.catalog = true
-	_, err := tx.exec(`UPDATE skus SET stock = stock + i.n
-		FROM (SELECT sku_id, sum(qty) AS n FROM order_items WHERE order_id = ? GROUP BY sku_id) AS i
-		WHERE skus.id = i.sku_id`, orderID)
-	return err
+	took, err := tx.tookOf(orderID)
+	if err != nil {
+		return err
+	}
+	for _, l := range took {
+		if _, err := tx.exec(`UPDATE skus SET stock = stock + ? WHERE id = ?`, l.Qty, l.SKUID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tookOf is how many of each SKU an order takes, by SKU: the order in which
+// everybody takes their rows.
+func (tx *Tx) tookOf(orderID int64) ([]Line, error) {
+	rows, err := tx.rows(`SELECT sku_id, sum(qty) FROM order_items WHERE order_id = ? GROUP BY sku_id ORDER BY sku_id`, orderID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var took []Line
+	for rows.Next() {
+		var l Line
+		if err := rows.Scan(&l.SKUID, &l.Qty); err != nil {
+			return nil, err
+		}
+		took = append(took, l)
+	}
+	return took, rows.Err()
 }
 
 // Ship records that the parcel left: paid → shipped.
@@ -235,9 +272,12 @@ func (s *Store) Ship(ctx context.Context, no, carrier, trackingNo, actor string)
 // or loop.
 func (s *Store) Confirm(ctx context.Context, user int64, no, actor string) error {
 	err := s.write(ctx, func(tx *Tx) error {
-		o, err := tx.orderForWrite(`no = ? AND (user_id = ? OR ? = 0)`, no, user, user)
+		o, err := tx.orderForWrite(`no = ?`, no)
 		if err != nil {
 			return err
+		}
+		if user != 0 && o.UserID != user {
+			return ErrNotFound
 		}
 		o.DoneAt = s.time()
 		return tx.transition(o, Done, Event{At: o.DoneAt, Actor: actor, Kind: "done"})

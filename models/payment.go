@@ -56,13 +56,13 @@ func (tx *Tx) livePayment(orderID int64) (*Payment, error) {
 // every column that is read costs as much as a comparison of the row.
 func (tx *Tx) attemptForWrite(id int64) (*Payment, error) {
 	p := &Payment{ID: id}
-	err := tx.row(`SELECT order_id, out_trade_no, state, total FROM payments WHERE id = ?`, id).
+	err := tx.rowForUpdate(`SELECT order_id, out_trade_no, state, total FROM payments WHERE id = ?`, id).
 		Scan(&p.OrderID, &p.OutTradeNo, &p.State, &p.Total)
 	return p, err
 }
 
 func (tx *Tx) paymentForWrite(where string, arg any) (*Payment, error) {
-	return scanPayment(tx.row(`SELECT `+paymentCols+` FROM payments WHERE `+where, arg))
+	return scanPayment(tx.rowForUpdate(`SELECT `+paymentCols+` FROM payments WHERE `+where, arg))
 }
 
 // Payments are the attempts of an order, oldest first.
@@ -127,7 +127,7 @@ func (n NewPayment) freeze(o *Order, now time.Time) *Payment {
 // attempt stores a new live attempt of o. The event is the caller's.
 func (tx *Tx) attempt(o *Order, n NewPayment, now time.Time) (*Payment, error) {
 	p := n.freeze(o, now)
-	err := fresh(func() (err error) {
+	err := tx.fresh(func() (err error) {
 		p.OutTradeNo = tx.number("P", now)
 		p.ID, err = tx.insert(`INSERT INTO payments(order_id, live_order_id, out_trade_no, api, channel, sign_type, app_id, mch_id, open_id,
 			description, notify_url, client_ip, total, currency, start_at, expire_at, state, prepay_id, cash, bank_type, next_query_at, queries, last_error, created_at)
@@ -191,7 +191,7 @@ func (tx *Tx) openAttempt(o *Order, n NewPayment, now time.Time) (*Payment, erro
 			return nil, fmt.Errorf("order %s was extended before: %w", o.No, ErrExpired)
 		}
 		o.ExpiresAt, o.Extended = At(now.Add(moreTime)), true
-		if _, err := tx.exec(`UPDATE orders SET expires_at = ?, extended = 1 WHERE id = ?`, o.ExpiresAt, o.ID); err != nil {
+		if _, err := tx.exec(`UPDATE orders SET expires_at = ?, extended = TRUE WHERE id = ?`, o.ExpiresAt, o.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -301,7 +301,7 @@ func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, l
 // and what was closed last, so that none waits behind the others.
 const (
 	dueOf      = `SELECT * FROM (SELECT ` + paymentCols + ` FROM payments WHERE state = '`
-	dueThen    = `' AND next_query_at <= ?1 ORDER BY next_query_at LIMIT ?2)`
+	dueThen    = `' AND next_query_at <= ? ORDER BY next_query_at LIMIT ?) AS due`
 	dueQueries = dueOf + `reversing` + dueThen + ` UNION ALL ` + dueOf + `created` + dueThen + ` UNION ALL ` +
 		dueOf + `prepaid` + dueThen + ` UNION ALL ` + dueOf + `closed` + dueThen
 )
@@ -310,7 +310,8 @@ const (
 // first; also those of an order that was paid by another attempt, because
 // they must still be closed at WeChat.
 func (s *Store) DueQueries(ctx context.Context, limit int) ([]Payment, error) {
-	ps, err := scanPayments(s.rows(ctx, dueQueries, s.time(), page(limit)))
+	now, n := s.time(), page(limit)
+	ps, err := scanPayments(s.rows(ctx, dueQueries, now, n, now, n, now, n, now, n))
 	if err != nil {
 		return nil, fmt.Errorf("due queries: %w", toldRead(ctx, err))
 	}

@@ -37,7 +37,7 @@ func (s *Store) CreateOrder(ctx context.Context, n NewOrder) (o *Order, p *Payme
 	x := &placing{n: n}
 	if x.lines, err = n.check(); err == nil {
 		s.step(ctx)
-		err = fresh(func() error { return s.c.do(ctx, &member{order: x}) })
+		err = fresh(func() error { return s.do(ctx, &member{order: x}) })
 	}
 	if err != nil {
 		return nil, nil, false, fmt.Errorf("create order: %w", told(err))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -73,8 +75,8 @@ func (s *Store) Products(ctx context.Context, f Find) ([]Product, error) {
 	}
 	for _, word := range strings.Fields(f.Query) {
 		like := "%" + likeEscape.Replace(word) + "%"
-		q = q.Where(`name_zh LIKE ? ESCAPE '\' OR name_en LIKE ? ESCAPE '\' OR line_zh LIKE ? ESCAPE '\' OR line_en LIKE ? ESCAPE '\'`,
-			like, like, like, like)
+		q = q.Where(`lower(name_zh) LIKE lower(?) ESCAPE '!' OR lower(name_en) LIKE lower(?) ESCAPE '!'
+			OR lower(line_zh) LIKE lower(?) ESCAPE '!' OR lower(line_en) LIKE lower(?) ESCAPE '!'`, like, like, like, like)
 	}
 	var ps []Product
 	if err := q.Find(&ps).Error; err != nil {
@@ -84,7 +86,7 @@ func (s *Store) Products(ctx context.Context, f Find) ([]Product, error) {
 }
 
 // likeEscape takes the meaning away from what LIKE would interpret (security I13).
-var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+var likeEscape = strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`)
 
 func withSKUs(g *gorm.DB) *gorm.DB {
 	return g.Preload("SKUs", func(g *gorm.DB) *gorm.DB { return g.Order("position, id") })
@@ -112,5 +114,43 @@ func (s *Store) SKUs(ctx context.Context, ids []int64) ([]SKU, error) {
 }
 
 // CatalogVersion changes whenever a product, price or stock does; caches of
-// pages compare it. Ask for it before reading what is cached.
-func (s *Store) CatalogVersion() uint64 { return s.catalog.Load() }
+// pages compare it. Ask for it before reading what is cached. Changes by
+// another program on the same server are noticed within about a second; what
+// an order costs, and whether there is enough, is read when it is placed.
+func (s *Store) CatalogVersion() uint64 {
+	if s.far != nil {
+		s.glance()
+	}
+	return s.catalog.Load()
+}
+
+// glances are how often a server is asked what others changed.
+const glances = time.Second
+
+// glanced is when and what the server last said.
+type glanced struct {
+	mu   sync.Mutex
+	at   time.Time
+	seen int64
+}
+
+const catalogSum = `SELECT coalesce(sum(n), 0) FROM order_counts WHERE state >= 'catalog#' AND state < 'catalog$'`
+
+// glance looks whether the catalogue was changed by others. Who finds another
+// one looking does not wait. When nobody can say, it counts as changed.
+func (s *Store) glance() {
+	if !s.glanced.mu.TryLock() {
+		return
+	}
+	defer s.glanced.mu.Unlock()
+	now := time.Now()
+	if now.Sub(s.glanced.at) < glances {
+		return
+	}
+	s.glanced.at = now
+	var sum int64
+	if err := s.readers.QueryRowContext(background, catalogSum).Scan(&sum); err != nil || sum != s.glanced.seen {
+		s.catalog.Add(1)
+	}
+	s.glanced.seen = sum
+}

@@ -27,7 +27,7 @@ type NewRefund struct {
 	Lines      []RefundLine
 }
 
-const refundCols = `id, order_id, payment_id, misfit_id, token, reason, note, actor, lines, api, sign_type, app_id, out_trade_no, transaction_id,
+const refundCols = `id, order_id, payment_id, misfit_id, token, reason, note, actor, "lines", api, sign_type, app_id, out_trade_no, transaction_id,
 	total, out_refund_no, refund_id, amount, state, account, created_at, accepted_at, succeeded_at, next_at, tries, last_error`
 
 func scanRefund(r scanner) (*Refund, error) {
@@ -62,9 +62,9 @@ func (tx *Tx) promise(r *Refund, now Time) error {
 		return err
 	}
 	r.CreatedAt, r.NextAt = now, now
-	return fresh(func() (err error) {
+	return tx.fresh(func() (err error) {
 		r.OutRefundNo = tx.number("R", now.Time)
-		r.ID, err = tx.insert(`INSERT INTO refunds(order_id, payment_id, misfit_id, token, reason, note, actor, lines, api, sign_type, app_id,
+		r.ID, err = tx.insert(`INSERT INTO refunds(order_id, payment_id, misfit_id, token, reason, note, actor, "lines", api, sign_type, app_id,
 			out_trade_no, transaction_id, total, out_refund_no, refund_id, amount, state, account, created_at, next_at, tries, last_error)
 			VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, '', ?, ?, 0, '')`,
 			r.OrderID, r.PaymentID, r.MisfitID, r.Token, r.Reason, r.Note, r.Actor, string(lines), r.API, r.SignType, r.AppID,
@@ -110,6 +110,9 @@ func (s *Store) CreateRefund(ctx context.Context, n NewRefund) (r *Refund, repea
 			if repeated && (r.OutTradeNo != n.OutTradeNo || r.Amount != n.Amount) {
 				err = fmt.Errorf("refund %s: %w", r.OutRefundNo, ErrTokenReused)
 			}
+			return err
+		}
+		if err := tx.lockOrder(`id = (SELECT order_id FROM payments WHERE out_trade_no = ?)`, n.OutTradeNo); err != nil {
 			return err
 		}
 		p, err := tx.paymentForWrite(`out_trade_no = ?`, n.OutTradeNo)
@@ -362,7 +365,7 @@ type RefundStep struct {
 func (s *Store) StepRefund(ctx context.Context, x RefundStep) (changed bool, err error) {
 	err = s.write(ctx, func(tx *Tx) error {
 		changed = false
-		r, err := scanRefund(tx.row(`SELECT `+refundCols+` FROM refunds WHERE out_refund_no = ?`, x.OutRefundNo))
+		r, err := scanRefund(tx.rowForUpdate(`SELECT `+refundCols+` FROM refunds WHERE out_refund_no = ?`, x.OutRefundNo))
 		if err != nil {
 			return err
 		}

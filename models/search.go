@@ -23,14 +23,14 @@ type OrderRow struct {
 
 // anyNumber finds orders by whatever number somebody has in hand, each arm
 // through an index of its own.
-const anyNumber = `id IN (
+const anyNumber = `id IN (SELECT found.id FROM (
 	SELECT id FROM orders WHERE no = @n
 	UNION SELECT id FROM orders WHERE phone = @n
 	UNION SELECT id FROM orders WHERE tracking_no IN (@n, @typed) AND tracking_no <> ''
 	UNION SELECT order_id FROM payments WHERE out_trade_no = @n
 	UNION SELECT order_id FROM payments WHERE transaction_id = @n
 	UNION SELECT order_id FROM refunds WHERE out_refund_no = @n
-	UNION SELECT order_id FROM misfits WHERE transaction_id = @n)`
+	UNION SELECT order_id FROM misfits WHERE transaction_id = @n) AS found)`
 
 // FindOrders is a page of the merchant's list with items, newest first.
 func (s *Store) FindOrders(ctx context.Context, f OrderFilter) ([]OrderRow, error) {

@@ -2,6 +2,8 @@ package models
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -38,20 +40,26 @@ func (s *Store) SaveSession(ctx context.Context, x Session) error {
 }
 
 func (tx *Tx) putSession(x Session) error {
-	var gone int64
-	err := tx.row(`SELECT count(*) FROM sessions WHERE hash = ? AND kind = 'ended'`, x.Hash).Scan(&gone)
-	if err != nil {
+	var (
+		kind string
+		user int64
+	)
+	err := tx.rowForUpdate(`SELECT kind, user_id FROM sessions WHERE hash = ?`, x.Hash).Scan(&kind, &user)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_, err = tx.exec(`INSERT INTO sessions(hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at)
+			VALUES(?, ?, ?, ?, ?, ?, ?, ?)`, x.Hash, x.Kind, x.UserID, x.StaffID, x.Data, x.CreatedAt, x.SeenAt, x.ExpiresAt)
 		return err
-	}
-	if gone > 0 {
+	case err != nil:
+		return err
+	case kind == ended:
 		return ErrNotFound
 	}
-	_, err = tx.exec(`INSERT INTO sessions(hash, kind, user_id, staff_id, data, created_at, seen_at, expires_at)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT(hash) DO UPDATE SET kind = excluded.kind,
-			user_id = CASE excluded.user_id WHEN 0 THEN user_id ELSE excluded.user_id END, staff_id = excluded.staff_id,
-			data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
-		x.Hash, x.Kind, x.UserID, x.StaffID, x.Data, x.CreatedAt, x.SeenAt, x.ExpiresAt)
+	if x.UserID != 0 {
+		user = x.UserID
+	}
+	_, err = tx.exec(`UPDATE sessions SET kind = ?, user_id = ?, staff_id = ?, data = ?, seen_at = ?, expires_at = ? WHERE hash = ?`,
+		x.Kind, user, x.StaffID, x.Data, x.SeenAt, x.ExpiresAt, x.Hash)
 	return err
 }
 

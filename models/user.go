@@ -1,8 +1,11 @@
 package models
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // CreateGuest makes a user without an identity at WeChat.
@@ -92,26 +95,114 @@ func (tx *Tx) isGuest(id int64) (bool, error) {
 
 // adopt moves what a guest has to the user that the guest turned out to be.
 func (s *Store) adopt(tx *Tx, guest, user int64) error {
-	now := s.time()
-	steps := []struct {
-		q    string
-		args []any
-	}{
-		// A token that both used stays the user's own; the guest's order keeps a variant of it.
-		{`UPDATE orders SET form_token = form_token || ':' || id WHERE user_id = ?
-			AND form_token IN (SELECT form_token FROM orders WHERE user_id = ?)`, []any{guest, user}},
-		{`INSERT INTO events(order_id, at, actor, kind, from_state, to_state, amount, out_trade_no, transaction_id, note)
-			SELECT id, ?, 'shopper', 'claimed', state, state, 0, '', '', 'the guest signed in' FROM orders WHERE user_id = ?`, []any{now, guest}},
-		{`UPDATE orders SET user_id = ? WHERE user_id = ?`, []any{user, guest}},
-		{`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at)
-			SELECT ?, sku_id, qty, seen_price, added_at FROM cart_lines WHERE user_id = ?
-			ON CONFLICT(user_id, sku_id) DO UPDATE SET qty = min(?, qty + excluded.qty)`, []any{user, guest, MaxQty}},
-		{`DELETE FROM cart_lines WHERE user_id = ?`, []any{guest}},
-		{`DELETE FROM cart_lines WHERE user_id = ? AND sku_id NOT IN
-			(SELECT sku_id FROM cart_lines WHERE user_id = ? ORDER BY added_at DESC, sku_id LIMIT ?)`, []any{user, user, MaxLines}},
+	if err := tx.adoptOrders(guest, user, s.time()); err != nil {
+		return err
 	}
-	for _, step := range steps {
-		if _, err := tx.exec(step.q, step.args...); err != nil {
+	for _, id := range []int64{min(guest, user), max(guest, user)} {
+		if err := tx.lockCart(id); err != nil {
+			return err
+		}
+	}
+	lines, err := tx.cartLines(user)
+	if err != nil {
+		return err
+	}
+	more, err := tx.cartLines(guest)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(`DELETE FROM cart_lines WHERE user_id = ?`, guest); err != nil {
+		return err
+	}
+	return tx.mergeCart(user, lines, more)
+}
+
+// adoptOrders moves the orders of a guest, one by one as they were found.
+func (tx *Tx) adoptOrders(guest, user int64, now Time) error {
+	q := `SELECT id, state, form_token FROM orders WHERE user_id = ? ORDER BY id`
+	if tx.words != nil {
+		q += " FOR UPDATE"
+	}
+	rows, err := tx.rows(q, guest)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var os []Order
+	for rows.Next() {
+		var o Order
+		if err := rows.Scan(&o.ID, &o.State, &o.FormToken); err != nil {
+			return err
+		}
+		os = append(os, o)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, o := range os {
+		if err := tx.adoptOrder(o, user, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) adoptOrder(o Order, user int64, now Time) error {
+	// A token that both used stays the user's own; the guest's order keeps a variant of it.
+	var used int64
+	if err := tx.row(`SELECT count(*) FROM orders WHERE user_id = ? AND form_token = ?`, user, o.FormToken).Scan(&used); err != nil {
+		return err
+	}
+	token := o.FormToken
+	if used > 0 {
+		token = fmt.Sprintf("%.40s:%d", token, o.ID)
+	}
+	if _, err := tx.exec(`UPDATE orders SET user_id = ?, form_token = ? WHERE id = ?`, user, token, o.ID); err != nil {
+		return err
+	}
+	return tx.event(Event{OrderID: o.ID, At: now, Actor: "shopper", Kind: "claimed", From: string(o.State), To: string(o.State), Note: "the guest signed in"})
+}
+
+func (tx *Tx) cartLines(user int64) ([]CartLine, error) {
+	rows, err := tx.rows(`SELECT sku_id, qty, seen_price, added_at FROM cart_lines WHERE user_id = ?`, user)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var lines []CartLine
+	for rows.Next() {
+		var l CartLine
+		if err := rows.Scan(&l.SKUID, &l.Qty, &l.SeenPrice, &l.AddedAt); err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
+	return lines, rows.Err()
+}
+
+// mergeCart puts more into a cart. When it holds too much then, the oldest
+// lines go.
+func (tx *Tx) mergeCart(user int64, lines, more []CartLine) error {
+	if len(more) == 0 {
+		return nil
+	}
+	for _, l := range more {
+		i := slices.IndexFunc(lines, func(x CartLine) bool { return x.SKUID == l.SKUID })
+		if i < 0 {
+			lines = append(lines, l)
+			continue
+		}
+		lines[i].Qty = min(MaxQty, lines[i].Qty+l.Qty)
+	}
+	slices.SortStableFunc(lines, func(a, b CartLine) int {
+		return cmp.Or(b.AddedAt.Compare(a.AddedAt.Time), cmp.Compare(a.SKUID, b.SKUID))
+	})
+	if _, err := tx.exec(`DELETE FROM cart_lines WHERE user_id = ?`, user); err != nil {
+		return err
+	}
+	for _, l := range lines[:min(len(lines), MaxLines)] {
+		_, err := tx.exec(`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at) VALUES(?, ?, ?, ?, ?)`, user, l.SKUID, l.Qty, l.SeenPrice, l.AddedAt)
+		if err != nil {
 			return err
 		}
 	}
