@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -138,12 +139,7 @@ func (s *Sim) setAccount(a accountJSON) error {
 
 // complete gives settings that a former version did not know their defaults.
 func (a *accountJSON) complete() {
-	if a.CloseUnknown == "" {
-		a.CloseUnknown = closeUnknownBurns
-	}
-	if a.Reentry == "" {
-		a.Reentry = reentryMismatch
-	}
+	a.CloseUnknown, a.Reentry = cmp.Or(a.CloseUnknown, closeUnknownBurns), cmp.Or(a.Reentry, reentryMismatch)
 }
 
 func (a *accountJSON) check() error {

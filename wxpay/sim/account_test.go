@@ -173,11 +173,11 @@ func TestMiniAppIDAtOAuth(t *testing.T) {
 func TestAccountSurvives(t *testing.T) {
 	o := Options{Data: t.TempDir()}
 	w := newWorld(t, o)
-	w.set(`{"enforce":true,"products":["NATIVE"],"key_mode":"mixed","bill_host":"canonical"}`)
+	w.set(`{"enforce":true,"products":["NATIVE"],"key_mode":"mixed","bill_host":"canonical","reentry":"used"}`)
 	w = w.reopen(o)
 	var a accountJSON
 	w.api("GET", "account", "", 200, &a)
-	if !a.Enforce || len(a.Products) != 1 || a.Products[0] != "NATIVE" || a.BillHost != "canonical" || w.sim.Identity().KeyMode != "mixed" {
+	if !a.Enforce || len(a.Products) != 1 || a.Products[0] != "NATIVE" || a.BillHost != "canonical" || a.Reentry != "used" || w.sim.Identity().KeyMode != "mixed" {
 		t.Errorf("after a restart: %+v, key mode %s", a, w.sim.Identity().KeyMode)
 	}
 	w.api("POST", "reset", "", 200, nil)

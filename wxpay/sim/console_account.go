@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -105,6 +106,10 @@ func (s *Sim) showAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	v.KeyModes = boxes([][2]string{{"public_key", "微信支付公钥"}, {"certificate", "平台证书"}, {"mixed", "两种都有，正在切换"}}, []string{a.KeyMode})
 	v.BillHost = boxes([][2]string{{"self", "模拟器自己"}, {"canonical", "真的域名 api.mch.weixin.qq.com"}}, []string{a.BillHost})
+	v.CloseUnknown = boxes([][2]string{{closeUnknownBurns, "答 204，这个号从此作废"}, {closeUnknownRefused, "答 404 ORDER_NOT_EXIST"}}, []string{a.CloseUnknown})
+	v.Reentry = boxes([][2]string{
+		{reentryMismatch, "400 请求重入时，参数与首次请求时不一致"}, {reentryRepeated, "400 201 商户订单号重复"}, {reentryUsed, "403 OUT_TRADE_NO_USED"},
+	}, []string{a.Reentry})
 	s.page(w, r, status, console.CSP, console.Account(v))
 }
 
@@ -119,7 +124,7 @@ func boxes(all [][2]string, on []string) []console.AccountChoice {
 // readAccount reads the form; appids of others that were bound stay bound.
 func readAccount(r *http.Request, now accountJSON) accountJSON {
 	a := accountJSON{Enforce: r.PostFormValue("enforce") != "", KeyMode: r.PostFormValue("key_mode"), BillHost: r.PostFormValue("bill_host"),
-		CloseUnknown: now.CloseUnknown, Reentry: now.Reentry}
+		CloseUnknown: cmp.Or(r.PostFormValue("close_unknown"), now.CloseUnknown), Reentry: cmp.Or(r.PostFormValue("reentry"), now.Reentry)}
 	for _, l := range a.lists() {
 		*l.have = strings.Fields(r.PostFormValue(l.name))
 	}

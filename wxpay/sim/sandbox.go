@@ -44,7 +44,7 @@ func (s *Sim) sandboxed(prefix string, next http.Handler) http.Handler {
 		if path == "/pay/refund" || path == "/pay/reverse" {
 			path = "/secapi" + path
 		}
-		if !isPayPath(path) || strings.HasPrefix(path, oldSandbox) {
+		if !isPayPath(path) || strings.HasPrefix(path, oldSandbox) || strings.HasPrefix(path, "/v3/") { // API v3 never had one
 			s.unknownPath(w, r)
 			return
 		}

@@ -133,6 +133,9 @@ func TestEmptyAnswersOfAPIv3(t *testing.T) {
 			t.Errorf("%s: %d %q %v", target, rec.Code, rec.Body, rec.Header())
 		}
 	}
+	if rec := w.v3("POST", "/sandboxnew"+jsapiV3, "{}"); rec.Code != 404 || rec.Header().Get("Request-Id") != "" {
+		t.Errorf("a sandbox of API v3: %d %s", rec.Code, rec.Body)
+	}
 	rec := w.v3("GET", "/v3/pay/transactions/out-trade-no/nobody00001?mchid="+w.id.MchID, "")
 	if !strings.HasSuffix(rec.Header().Get("Request-Id"), "-268512771") {
 		t.Errorf("Request-ID %q", rec.Header().Get("Request-Id"))

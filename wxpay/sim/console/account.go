@@ -9,6 +9,9 @@ type AccountView struct {
 	Products []AccountChoice
 	KeyModes []AccountChoice
 	BillHost []AccountChoice
+
+	CloseUnknown []AccountChoice
+	Reentry      []AccountChoice
 }
 
 // AccountList is a setting with one entry per line.

@@ -264,7 +264,7 @@ func stateWord(state string) string {
 var faultWords = map[string]string{
 	"notify-drop": "丢掉付款通知", "notify-delay": "付款通知来得晚", "notify-duplicate": "付款通知来两次",
 	"notify-reorder": "通知颠倒次序", "notify-before-answer": "通知先于应答", "notify-concurrent": "同时来几条通知",
-	"notify-forged": "先来一条伪造的", "notify-wrong-amount": "先来一条金额不对的", "notify-stale": "先来一条十分钟前签的（v3）",
+	"notify-forged": "先来一条伪造的", "notify-wrong-amount": "先来一条金额不对的", "notify-stale": "先来条过时的（v3）",
 	"connection-refused": "连不上", "host-down": "主域名停了", "reset-before-commit": "没做就断线", "reset-after-commit": "做完后断线",
 	"answer-slow": "应答很慢", "answer-truncated": "应答只有一半", "answer-5xx": "应答 502", "answer-html": "应答是网页",
 	"answer-unsigned": "应答没有签名", "answer-wrong-signature": "应答签错了", "system-error": "系统错误", "frequency-limited": "太频繁",
