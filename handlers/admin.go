@@ -75,6 +75,14 @@ func (s *Server) adminTable() []adminRoute {
 		{get, adminCheckPath, viewer, s.showCheck},
 		{post, adminCheckPath + "/:id/explain", clerk, s.explainMisfit},
 		{post, adminCheckPath + "/:id/refund", clerk, s.refundMisfit},
+		{get, adminBillsPath, viewer, s.showBills},
+		{post, adminBillsPath, clerk, s.pickBill},
+		{get, adminBillsPath + "/:day", viewer, s.showBill},
+		{post, adminBillsPath + "/:day/run", clerk, s.againBill},
+		{post, adminBillsPath + "/:day/:id/settle", clerk, s.askDifference},
+		{post, adminBillsPath + "/:day/:id/ask", clerk, s.askDifference},
+		{post, adminBillsPath + "/:day/:id/refund", clerk, s.refundDifference},
+		{post, adminBillsPath + "/:day/:id/explain", clerk, s.explainDifference},
 		{get, adminDeskPath, clerk, s.showDesk},
 		{post, adminDeskPath, clerk, s.sell},
 		{get, adminDeskPath + "/:no", clerk, s.showSale},
@@ -197,6 +205,9 @@ func (s *Server) adminFrame(c *gin.Context, d *duty, menu views.AdminMenu) (view
 		return p, nil, err
 	}
 	if p.Refunding, _, err = s.Store.OpenRefunds(c.Request.Context()); err != nil {
+		return p, nil, err
+	}
+	if p.Differences, err = s.Store.OpenDifferences(c.Request.Context()); err != nil {
 		return p, nil, err
 	}
 	p.ToShip = counts[models.Paid]

@@ -36,6 +36,9 @@ func (s *Server) explain(c *gin.Context, p *views.AdminErrorPage) {
 	if c.Param("id") != "" {
 		p.Menu, p.Back = views.AdminMenuCheck, adminCheckPath
 	}
+	if _, day, err := dayOf(c); err == nil {
+		p.Menu, p.Back = views.AdminMenuBills, views.AdminBillPath(day)
+	}
 	no := c.Param("no")
 	if !isOrderNo(no) || p.Status == http.StatusNotFound {
 		return

@@ -18,6 +18,8 @@ import (
 //	AdminRefunds(AdminRefundsPage)     what WeChat has not finished
 //	AdminDesk(AdminDeskPage)           the cash desk, ready for the scanner
 //	AdminSale(AdminSalePage)           what became of one scan
+//	AdminBills(AdminBillsPage)         the days of WeChat's bills against our books
+//	AdminBill(AdminBillPage)           one of them, with every difference
 //	AdminError(AdminErrorPage)         what happened, what changed, a way back
 
 // AdminPage is what every page of the merchant needs to draw its frame.
@@ -33,7 +35,7 @@ type AdminPage struct {
 	Menu   AdminMenu // the entry that this page belongs to
 	Flash  *Flash
 	// Numbers beside the entries of the menu.
-	ToShip, ToCheck, Refunding int64
+	ToShip, ToCheck, Refunding, Differences int64
 	// Script asks for desk.js; Live draws the page again every few seconds where
 	// there is no script.
 	Script, Live bool
@@ -55,6 +57,7 @@ const (
 	AdminMenuOrders  AdminMenu = "orders"
 	AdminMenuCheck   AdminMenu = "check"
 	AdminMenuRefunds AdminMenu = "refunds"
+	AdminMenuBills   AdminMenu = "reconcile"
 	AdminMenuDesk    AdminMenu = "cashdesk"
 	AdminMenuAccount AdminMenu = "account"
 )
@@ -86,6 +89,7 @@ const (
 	AdminRefundReason   AdminProblem = "refund_reason" // too long for WeChat
 	AdminRefundLines    AdminProblem = "refund_lines"  // more pieces than there are
 	AdminRefundAPI      AdminProblem = "refund_api"    // paid by a version of the API whose keys are gone
+	AdminBillDay        AdminProblem = "bill_day"      // not a day that has ended
 	AdminDeskAmount     AdminProblem = "desk_amount"
 	AdminDeskCode       AdminProblem = "desk_code"   // no payment code
 	AdminDeskFace       AdminProblem = "desk_face"   // no face code
@@ -118,6 +122,21 @@ const (
 	AdminSaidRefundKept    AdminSaying = "refund_kept"    // promised, WeChat did not answer yet: amount, number
 	AdminSaidRefundHeld    AdminSaying = "refund_held"    // a person is needed: amount, number
 	AdminSaidMisfitNothing AdminSaying = "misfit_nothing" // nothing is left of this payment: what is
+
+	AdminSaidBillAgrees AdminSaying = "bill_agrees" // day
+	AdminSaidBillDiffer AdminSaying = "bill_differ" // day, how many
+	AdminSaidBillWaits  AdminSaying = "bill_waits"  // WeChat has not made it yet
+	AdminSaidBillGone   AdminSaying = "bill_gone"   // longer ago than WeChat keeps it
+	AdminSaidBillBusy   AdminSaying = "bill_busy"   // somebody else compares it now
+	AdminSaidBillFailed AdminSaying = "bill_failed" // not read
+	AdminSaidMended     AdminSaying = "diff_mended"
+	AdminSaidExplainIt  AdminSaying = "diff_explained"
+	AdminSaidStillPaid  AdminSaying = "diff_paid"    // asked, and the difference is still there: WeChat says paid
+	AdminSaidStillOpen  AdminSaying = "diff_open"    // … not paid yet
+	AdminSaidStillDead  AdminSaying = "diff_dead"    // … ended without money
+	AdminSaidStillNone  AdminSaying = "diff_none"    // … no such number
+	AdminSaidStillBack  AdminSaying = "diff_refund"  // … of a refund: its state
+	AdminSaidNoPayment  AdminSaying = "diff_nothing" // there is nothing at WeChat to give back
 )
 
 // AdminSignInPage is the door.

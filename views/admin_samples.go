@@ -12,7 +12,7 @@ import (
 func AdminSamples() []Sample {
 	owner, viewer := adminStoryPage(ZH, "陆掌柜", "owner"), adminStoryPage(ZH, "看看", "viewer")
 	english := adminStoryPage(EN, "xiaoman", "staff")
-	return append(adminMoneySamples(), []Sample{
+	return append(append(adminMoneySamples(), adminBillSamples()...), []Sample{
 		{"signin", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Name: "owner", Problem: AdminWrong})},
 		{"signin-wait", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Now: owner.Now}, Problem: AdminWait, Wait: 40 * time.Second, Next: "/admin/orders"})},
 		{"signin-en", AdminSignIn(AdminSignInPage{AdminPage: AdminPage{Lang: EN, Now: owner.Now}, Problem: AdminEnded})},
@@ -49,7 +49,7 @@ const (
 func adminStoryPage(l Lang, user, role string) AdminPage {
 	return AdminPage{
 		Lang: l, Path: "/admin", Now: storyTime(11, 20, 16, 5, 0), Who: user, Role: role,
-		Menu: AdminMenuOrders, ToShip: 6, ToCheck: 1, Refunding: 2,
+		Menu: AdminMenuOrders, ToShip: 6, ToCheck: 1, Refunding: 2, Differences: 4,
 	}
 }
 
@@ -59,7 +59,7 @@ func adminStoryPlay(p AdminPage) AdminPage {
 }
 
 func adminStoryQuiet(p AdminPage) AdminPage {
-	p.ToShip, p.ToCheck, p.Refunding = 0, 0, 0
+	p.ToShip, p.ToCheck, p.Refunding, p.Differences = 0, 0, 0, 0
 	return p
 }
 

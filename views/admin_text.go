@@ -40,7 +40,7 @@ type adminWords struct {
 	}
 	Today struct {
 		Title, ToShip, ToShipText, Unpaid, UnpaidText, Check, CheckText, Refunds, RefundsText string
-		Newest, None, Todo, TodoCheck, TodoShip, TodoRefund, TodoUnpaid, All                  string
+		Newest, None, Todo, TodoCheck, TodoBills, TodoShip, TodoRefund, TodoUnpaid, All       string
 	}
 	Orders struct {
 		Title, States, All, Any, Hint, Find, Caption, Empty, NoHit, NoHitText, Clear string
@@ -58,6 +58,7 @@ type adminWords struct {
 	}
 	Desk   adminDeskWords
 	Check  adminCheckWords
+	Bills  adminBillWords
 	Errors map[string]struct{ Title, Text string }
 	Error  struct{ Title, Ref, Now, ToOrder, ToStart, Back string }
 	Roles  map[string]string
@@ -74,6 +75,11 @@ type adminWords struct {
 	RefundWhy    map[models.RefundReason]string
 	Events       map[string]string
 	Misfits      map[string]misfitWords
+	Diffs        map[string]diffWords // by kind
+	DiffNotes    map[string]string    // why one is gone
+	BillSteps    map[models.BillStep]string
+	BillSaid     map[string]string // by step; when it was looked at
+	BillStates   map[string]string // of refunds, in WeChat's words
 	Problems     map[AdminProblem]string
 	Sayings      map[AdminSaying]string
 }
@@ -93,6 +99,12 @@ type adminCheckWords struct {
 	Title, Waiting, None, NoneTitle, Intro, What, Ours, Theirs, Order, OutTradeNo, Transaction       string
 	Since, Why, Explain, ExplainHint, ExplainButton, AskButton, RefundButton, NotHere, Raw, Done, By string
 	Amount, How, When, Older, Less, More, Unreadable, Total, Nothing                                 string
+}
+
+type adminBillWords struct {
+	Title, Waiting, Intro, Which, RunButton, Days, None, Day, Theirs, Ours, Checked, Differ, AgainButton string
+	Kinds, Left, Paid, Refunded, Sum, Reversed, Known, Later, Number, Nothing                            string
+	Explain, ExplainHint, ExplainButton, AskButton, SettleButton                                         string
 }
 
 type adminDeskWords struct {
