@@ -21,7 +21,7 @@ import (
 // TestBenchRole is no test: it is the other processes of make bench, which
 // starts this program again with BENCH_ROLE.
 func TestBenchRole(t *testing.T) {
-	roles := map[string]func(*testing.T) http.Handler{"hello": helloRole, "prototype": prototypeRole, "gateway": gatewayRole, "wechat": wechatRole}
+	roles := map[string]func(*testing.T) http.Handler{"hello": helloRole, "prototype": prototypeRole, "gateway": gatewayRole, "wechat": wechatRole, "gatewayV3": gatewayV3Role}
 	role := roles[os.Getenv("BENCH_ROLE")]
 	if role == nil {
 		t.Skip("only for make bench")

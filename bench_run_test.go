@@ -36,8 +36,8 @@ func TestBench(t *testing.T) {
 		name string
 		run  func()
 	}{
-		{"pages", b.pageRows}, {"orders", b.orderRows}, {"checkout", b.checkoutRows}, {"notify", b.notifyRow},
-		{"parse", b.parseRow}, {"start", b.startRows}, {"weight", b.weightRow}, {"whole", b.wholeRows}, {"growth", b.growthRows},
+		{"pages", b.pageRows}, {"orders", b.orderRows}, {"checkout", b.checkoutRows}, {"v3", b.v3CheckoutRow}, {"notify", b.notifyRow},
+		{"parse", b.parseRows}, {"start", b.startRows}, {"weight", b.weightRow}, {"whole", b.wholeRows}, {"growth", b.growthRows},
 	} {
 		if only := os.Getenv("BENCH_ROWS"); only == "" || strings.Contains(","+only+",", ","+x.name+",") {
 			x.run()
