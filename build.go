@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,7 +74,7 @@ func build(ctx context.Context, cfg Config, p parts) (s *Shop, err error) {
 		}
 	}
 	s.Metrics.MustRegister(newBooks(s.Store))
-	err = s.wire(p)
+	err = s.wire(ctx, p)
 	return s, err
 }
 
@@ -119,6 +118,7 @@ func useSimulator(cfg *Config, id sim.Identity, gateway string) error {
 	take("pay.api_key", &cfg.Pay.APIKey, id.APIKey)
 	for key, value := range map[string]string{
 		"pay.api_v3_key": cfg.Pay.APIv3Key, "pay.private_key_file": cfg.Pay.PrivateKeyFile,
+		"pay.platform_public_key_file": cfg.Pay.PlatformPublicKeyFile,
 	} {
 		if value != "" {
 			ps.addf("the simulator is on, but %s is filled in: empty it, or set simulator.enabled: false to use your account", key)
@@ -129,6 +129,27 @@ func useSimulator(cfg *Config, id sim.Identity, gateway string) error {
 	cfg.WeChat.APIBase = gateway
 	cfg.WeChat.AuthorizeURL = id.BaseURL + "/connect/oauth2/authorize"
 	return ps.err()
+}
+
+// simulateV3 gives the configuration the simulator's credentials of v3, if the
+// shop speaks v3, has ever done so, or has to: RSA keys take long to make, and
+// a shop on v2 alone starts without them.
+func (s *Shop) simulateV3(open bool) error {
+	if s.Sim == nil {
+		return nil
+	}
+	id, pay := s.Sim.Identity(), &s.Config.Pay
+	if pay.API != string(wxpay.V3) && id.MerchantPrivateKey == "" && !open {
+		return nil
+	}
+	id, err := s.Sim.IdentityWithKeys()
+	if err != nil {
+		return err
+	}
+	pay.APIv3Key, pay.SerialNo = id.APIv3Key, id.MerchantSerialNo
+	pay.PlatformKeyMode, pay.PlatformPublicKeyID = id.KeyMode, id.PlatformPublicKeyID
+	s.Config.simulated = keysPEM{[]byte(id.MerchantPrivateKey), []byte(id.PlatformPublicKey)}
+	return nil
 }
 
 func seed(ctx context.Context, store *models.Store, log *slog.Logger) error {
@@ -146,32 +167,20 @@ func seed(ctx context.Context, store *models.Store, log *slog.Logger) error {
 	return nil
 }
 
-// wire makes the gateway, the workflows and the pages.
-func (s *Shop) wire(p parts) error {
-	c := s.Config
-	account := wxpay.Config{
-		AppID: c.WeChat.AppID, MchID: c.Pay.MchID, SubMchID: c.Pay.SubMchID, SubAppID: c.Pay.SubAppID,
-		SignType: wxpay.SignType(c.Pay.SignType), APIKey: c.Pay.APIKey, Hosts: c.Pay.Hosts, FaceHost: c.Pay.FaceHost, Timeout: c.Pay.Timeout,
-		Transport: p.Transport, Log: p.Log, Now: p.Now, Record: checkout.Record,
-	}
-	if c.Pay.CertificateFile != "" { // refunds and reversals show it
-		pair, err := tls.LoadX509KeyPair(c.Pay.CertificateFile, c.Pay.PrivateKeyFile)
-		if err != nil {
-			return fmt.Errorf("pay.certificate_file with pay.private_key_file: %w", err)
-		}
-		account.Certificate = &pair
-	}
-	gateway, err := wxpay.NewV2(account)
+// wire makes the gateways, the workflows and the pages.
+func (s *Shop) wire(ctx context.Context, p parts) error {
+	gates, err := s.gateways(ctx, p)
 	if err != nil {
 		return err
 	}
+	c := s.Config
 	s.Checkout = checkout.New(checkout.Config{
-		API: wxpay.Version(c.Pay.API), AppID: account.PayAppID(), MchID: c.Pay.MchID, SignType: wxpay.SignType(c.Pay.SignType),
+		API: wxpay.Version(c.Pay.API), AppID: c.account().PayAppID(), MchID: c.Pay.MchID, SignType: wxpay.SignType(c.Pay.SignType),
 		NotifyBase: c.Site.BaseURL, ShopName: c.Site.Name, Expire: c.Orders.Expire, ChaseAfter: c.Orders.ChaseAfter,
 		ConfirmAfter: c.Orders.ConfirmAfter, DeliveryFee: c.Orders.DeliveryFee, FreeFrom: c.Orders.FreeFrom,
 	}, checkout.Options{
-		Store: s.Store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: gateway},
-		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config), Tick: p.Tick,
+		Store: s.Store, Gateways: gates,
+		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config),
 	})
 	return s.wirePages(p)
 }

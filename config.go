@@ -37,7 +37,12 @@ type Config struct {
 	// Flags of the command line, never of the file.
 	insecure bool // plain http beyond this machine
 	dev      bool // the gallery of all views
+
+	simulated keysPEM // of v3, from the simulator
 }
+
+// keysPEM are the keys that v3 signs with and verifies by.
+type keysPEM struct{ private, platform []byte }
 
 // SiteConfig says where the shop is.
 type SiteConfig struct {

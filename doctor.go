@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"wxshop/handlers"
+	"wxshop/models"
 	"wxshop/wxpay"
 )
 
@@ -28,6 +30,9 @@ func (c *doctorCmd) Run(ctx context.Context, all *commands, sh shell) error {
 	if err != nil {
 		return err
 	}
+	if x.Open, err = openVersions(ctx, cfg); err != nil {
+		return err
+	}
 	x.Online, x.Certificate = !c.Offline, c.Certificate
 	return printFindings(sh.Stdout, handlers.Examine(ctx, x))
 }
@@ -37,16 +42,21 @@ func (c *doctorCmd) Run(ctx context.Context, all *commands, sh shell) error {
 func checkup(c Config) (handlers.Checkup, error) {
 	x := handlers.Checkup{
 		BaseURL: c.Site.BaseURL, Simulator: c.Simulator.Enabled, Serial: c.Pay.SerialNo, KeysFile: c.Session.KeysFile, Now: time.Now,
-		Pay: wxpay.Config{
-			AppID: c.WeChat.AppID, MchID: c.Pay.MchID, SubMchID: c.Pay.SubMchID, SubAppID: c.Pay.SubAppID,
-			SignType: wxpay.SignType(c.Pay.SignType), APIKey: c.Pay.APIKey, Hosts: c.Pay.Hosts, FaceHost: c.Pay.FaceHost, Timeout: c.Pay.Timeout,
-		},
+		API: wxpay.Version(c.Pay.API), Pay: c.account(),
 		Account: wxpay.MPConfig{AppID: c.WeChat.AppID, AppSecret: c.WeChat.AppSecret, APIBase: c.WeChat.APIBase, AuthorizeURL: c.WeChat.AuthorizeURL},
 		Mini:    wxpay.MPConfig{AppID: c.WeChat.Mini.AppID, AppSecret: c.WeChat.Mini.AppSecret, APIBase: c.WeChat.APIBase},
 		Server:  wxpay.MPServerConfig{AppID: c.WeChat.AppID, Token: c.WeChat.Token, EncodingAESKey: c.WeChat.EncodingAESKey},
 	}
 	if _, err := os.Stat(c.WeChat.VerifyFiles); err == nil {
 		x.VerifyFiles = os.DirFS(c.WeChat.VerifyFiles)
+	}
+	if c.Simulator.Enabled {
+		return x, nil
+	}
+	if pay, err := c.withKeys(x.Pay); err == nil {
+		x.Pay = pay
+	} else {
+		x.Keys = err // the rest is looked at all the same
 	}
 	if c.Pay.CertificateFile == "" {
 		return x, nil
@@ -59,6 +69,27 @@ func checkup(c Config) (handlers.Checkup, error) {
 		return x, fmt.Errorf("pay.private_key_file: %w", err)
 	}
 	return x, nil
+}
+
+// openVersions counts what has not ended, by version; nil when there is no
+// database yet, which looking must not make.
+func openVersions(ctx context.Context, c Config) (map[wxpay.Version]int64, error) {
+	if c.Simulator.Enabled {
+		return nil, nil
+	}
+	if _, err := os.Stat(c.Database.DSN); c.Database.Driver == "sqlite" && err != nil {
+		return nil, nil
+	}
+	store, err := models.Open(ctx, c.Database, models.Options{})
+	if err != nil {
+		return nil, err
+	}
+	open, err := store.OpenVersions(ctx)
+	out := map[wxpay.Version]int64{}
+	for v, n := range open {
+		out[wxpay.Version(v)] = n
+	}
+	return out, errors.Join(err, store.Close())
 }
 
 var verdicts = map[wxpay.Verdict]string{wxpay.VerdictOK: "ok   ", wxpay.VerdictWrong: "WRONG", wxpay.VerdictUnknown: "?    "}

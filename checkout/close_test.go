@@ -14,7 +14,7 @@ import (
 )
 
 func TestCancel(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestCancel(t *testing.T) {
 // P16: cancel asks WeChat first. Paid a moment ago, not yet notified: the
 // order is paid, not cancelled.
 func TestCancelLosesToPayment(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		})
@@ -53,14 +53,14 @@ func TestCancelLosesToPayment(t *testing.T) {
 
 // Paid between our question and our close: WeChat refuses to close.
 func TestPaidBetweenQueryAndClose(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		real := w.sim.Gateway()
 		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		})
 		w.setFault(func(path string) http.HandlerFunc {
-			if path != "/pay/closeorder" {
+			if !isCall(path, callClose) {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func TestPaidBetweenQueryAndClose(t *testing.T) {
 }
 
 func TestExpire(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		later(29 * time.Minute)
 		w.wantState(o.No, models.Unpaid)
@@ -179,7 +179,7 @@ func TestCloseWithoutEffect(t *testing.T) {
 		lies := 2
 		id := w.sim.Identity()
 		w.setFault(func(path string) http.HandlerFunc {
-			if path != "/pay/closeorder" || lies == 0 {
+			if !isCall(path, callClose) || lies == 0 {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,7 @@ func TestCloseWithoutEffect(t *testing.T) {
 // WeChat does not answer at the deadline: the order waits, and ends when it
 // answers again.
 func TestExpireWaitsForWeChat(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, _ := w.buys()
 		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -224,7 +224,7 @@ func TestPaidTwice(t *testing.T) {
 		// The payer changes, so the attempt no longer fits; WeChat loses the close.
 		id := w.sim.Identity()
 		w.setFault(func(path string) http.HandlerFunc {
-			if path != "/pay/closeorder" {
+			if !isCall(path, callClose) {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {

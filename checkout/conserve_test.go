@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestMoneyIsConserved(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				h := &history{w: w, t: t, rnd: rand.New(rand.NewPCG(seed, 1))}
+				h := &history{w: w, t: t, rnd: rand.New(rand.NewPCG(seed, 1)), faults: slices.Concat(faults, faultsV2, faultsV3)}
 				for range 30 {
 					h.act()
 				}
@@ -39,6 +40,7 @@ type history struct {
 	rnd    *rand.Rand
 	orders []*models.Order
 	log    []string
+	faults []fault // of both versions; one of the other does no more than garble
 }
 
 func (h *history) did(format string, args ...any) {
@@ -91,7 +93,10 @@ func (h *history) act() {
 	case 9:
 		h.weather()
 	case 10:
-		h.did("restart")
+		if h.rnd.IntN(2) == 0 { // the shop moves between v2 and v3, whatever is open
+			w.speaks = map[wxpay.Version]wxpay.Version{wxpay.V2: wxpay.V3, wxpay.V3: wxpay.V2}[w.speaks]
+		}
+		h.did("restart on %s", w.speaks)
 		w.restart()
 	case 11:
 		d := time.Duration(h.rnd.IntN(20)) * time.Minute
@@ -102,7 +107,7 @@ func (h *history) act() {
 
 // weather makes some answers and notifications get lost, or none.
 func (h *history) weather() {
-	f := faults[h.rnd.IntN(len(faults))]
+	f := h.faults[h.rnd.IntN(len(h.faults))]
 	hd := f.make(h.w.sim.Gateway())
 	left := h.rnd.IntN(4)
 	h.did("%d answers: %s", left, f.name)

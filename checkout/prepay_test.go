@@ -2,8 +2,11 @@ package checkout_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,12 +21,22 @@ func readAll(r *http.Request) []byte {
 	return b
 }
 
-// faults are the ways in which an answer gets lost or spoiled. done says
-// whether WeChat did what it was asked before.
-var faults = []struct {
+// fault is a way in which an answer gets lost or spoiled. done says whether
+// WeChat did what it was asked before.
+type fault struct {
 	name string
 	make func(real http.Handler) http.HandlerFunc
-}{
+}
+
+// faultsOf are those of a version of the API.
+func faultsOf(api wxpay.Version) []fault {
+	if api == wxpay.V3 {
+		return slices.Concat(faults, faultsV3)
+	}
+	return slices.Concat(faults, faultsV2)
+}
+
+var faults = []fault{
 	{"timeout, not done", func(http.Handler) http.HandlerFunc {
 		return func(_ http.ResponseWriter, r *http.Request) { time.Sleep(time.Minute) }
 	}},
@@ -47,6 +60,9 @@ var faults = []struct {
 			io.WriteString(w, "<!DOCTYPE html><html><body>维护中</body></html>")
 		}
 	}},
+}
+
+var faultsV2 = []fault{
 	{"unsigned", rewrite(func(s string) string { return cutTag(s, "sign") })},
 	{"wrongly signed", rewrite(func(s string) string {
 		return strings.Replace(s, "SUCCESS]]></result_code>", "SUCCESS]]></result_code><more>1</more>", 1)
@@ -58,6 +74,57 @@ var faults = []struct {
 			io.WriteString(w, "<xml><return_code><![CDATA[FAIL]]></return_code>\n<return_msg><![CDATA[system error]]></return_msg>\n</xml>")
 		}
 	}},
+}
+
+var faultsV3 = []fault{
+	{"unsigned", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Del("Wechatpay-Signature")
+		return rec.Body.Bytes()
+	})},
+	{"by an unknown key", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Wechatpay-Serial", "PUB_KEY_ID_01"+strings.Repeat("9", 28))
+		return rec.Body.Bytes()
+	})},
+	{"wrongly signed", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Wechatpay-Nonce", "0123456789abcdef")
+		return rec.Body.Bytes()
+	})},
+	{"another body", respond(func(rec *httptest.ResponseRecorder) []byte { rec.Code = 200; return append(rec.Body.Bytes(), ' ') })},
+	{"stale", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Wechatpay-Timestamp", strconv.FormatInt(time.Now().Unix()-300, 10))
+		return rec.Body.Bytes()
+	})},
+	{"signature probe", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Wechatpay-Signature", "WECHATPAY/SIGNTEST/"+rec.Header().Get("Wechatpay-Signature"))
+		return rec.Body.Bytes()
+	})},
+	{"cut", respond(func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Wechatpay-Signature", rec.Header().Get("Wechatpay-Signature")[:min(100, len(rec.Header().Get("Wechatpay-Signature")))]) // an answer to a close has no body
+		return rec.Body.Bytes()[:rec.Body.Len()/2]
+	})},
+	{"SYSTEM_ERROR", func(http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.WriteHeader(500)
+			io.WriteString(w, `{"code":"SYSTEM_ERROR","message":"系统繁忙，请稍后重试"}`)
+		}
+	}},
+}
+
+// respond lets WeChat do it, and spoils headers and body of its answer.
+func respond(f func(*httptest.ResponseRecorder) []byte) func(http.Handler) http.HandlerFunc {
+	return func(real http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			real.ServeHTTP(rec, r)
+			body := f(rec)
+			maps.Copy(w.Header(), rec.Header())
+			w.WriteHeader(rec.Code)
+			if rec.Code != http.StatusNoContent {
+				w.Write(body)
+			}
+		}
+	}
 }
 
 func rewrite(f func(string) string) func(http.Handler) http.HandlerFunc {
@@ -82,63 +149,70 @@ func cutTag(s, tag string) string {
 // An unknown outcome of any gateway call ends in the same out_trade_no and
 // never in "failed"; once WeChat answers again, the order can be paid.
 func TestUnknownIsNeverFailed(t *testing.T) {
-	for _, path := range []string{"/pay/unifiedorder", "/pay/orderquery", "/pay/closeorder"} {
-		for _, f := range faults {
-			t.Run(path+" "+f.name, func(t *testing.T) {
-				inBubble(t, func(t *testing.T, w *world) {
-					h := f.make(w.sim.Gateway())
-					w.setFault(func(p string) http.HandlerFunc {
-						if p == path {
-							return h
-						}
-						return nil
-					})
-					o, p := w.buys()
-					w.svc.Status(t.Context(), w.user.ID, o.No)
-					if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); path != "/pay/unifiedorder" && err == nil {
-						// Only a close that WeChat answered may close the order here.
-						if w.order(o.No).State != models.Unpaid {
-							t.Fatalf("cancelled although WeChat did not answer\n%s", w.story(o.No))
-						}
-					}
-					if w.order(o.No).State == models.Closed {
-						return // unifiedorder was spoiled, query and close were honest
-					}
-					later(2 * time.Minute)
-					for _, x := range w.payments(o) {
-						if x.State == models.PayFailed || x.OutTradeNo != p.OutTradeNo {
-							t.Fatalf("attempt is %s %s, want %s still open\n%s", x.OutTradeNo, x.State, p.OutTradeNo, w.story(o.No))
-						}
-					}
-					w.setFault(nil)
-					if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
-						t.Fatalf("Pay afterwards: %v\n%s", err, w.story(o.No))
-					}
-					live, err := w.store.LivePayment(t.Context(), o.ID)
-					if err != nil || live.State != models.PayPrepaid {
-						t.Fatalf("live attempt = %+v, %v", live, err)
-					}
-					if live.OutTradeNo != p.OutTradeNo && w.atWeChat(p.OutTradeNo).State != "CLOSED" {
-						t.Errorf("number changed from %s to %s", p.OutTradeNo, live.OutTradeNo)
-					}
-					if code := w.pays(live.OutTradeNo); code != 200 {
-						t.Fatalf("paying = %d\n%s", code, w.story(o.No))
-					}
-					later(time.Second)
-					w.wantState(o.No, models.Paid)
+	for _, api := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		for _, call := range []string{callPrepay, callQuery, callClose} {
+			for _, f := range faultsOf(api) {
+				t.Run(string(api)+" "+call+" "+f.name, func(t *testing.T) {
+					inBubbleOf(t, api, func(t *testing.T, w *world) { w.survives(call, f) })
 				})
-			})
+			}
 		}
 	}
 }
 
+// survives spoils every answer to a call, and then none.
+func (w *world) survives(call string, f fault) {
+	t := w.t
+	t.Helper()
+	h := f.make(w.sim.Gateway())
+	w.setFault(func(path string) http.HandlerFunc {
+		if isCall(path, call) {
+			return h
+		}
+		return nil
+	})
+	o, p := w.buys()
+	w.svc.Status(t.Context(), w.user.ID, o.No)
+	if err := w.svc.Cancel(t.Context(), w.user.ID, o.No); call != callPrepay && err == nil {
+		// Only a close that WeChat answered may close the order here.
+		if w.order(o.No).State != models.Unpaid {
+			t.Fatalf("cancelled although WeChat did not answer\n%s", w.story(o.No))
+		}
+	}
+	if w.order(o.No).State == models.Closed {
+		return // prepay was spoiled, query and close were honest
+	}
+	later(2 * time.Minute)
+	for _, x := range w.payments(o) {
+		if x.State == models.PayFailed || x.OutTradeNo != p.OutTradeNo {
+			t.Fatalf("attempt is %s %s, want %s still open\n%s", x.OutTradeNo, x.State, p.OutTradeNo, w.story(o.No))
+		}
+	}
+	w.setFault(nil)
+	if err := w.svc.Pay(t.Context(), w.user, o.No, wxpay.JSAPI, "127.0.0.1"); err != nil {
+		t.Fatalf("Pay afterwards: %v\n%s", err, w.story(o.No))
+	}
+	live, err := w.store.LivePayment(t.Context(), o.ID)
+	if err != nil || live.State != models.PayPrepaid {
+		t.Fatalf("live attempt = %+v, %v", live, err)
+	}
+	if live.OutTradeNo != p.OutTradeNo && w.atWeChat(p.OutTradeNo).State != "CLOSED" {
+		t.Errorf("number changed from %s to %s", p.OutTradeNo, live.OutTradeNo)
+	}
+	if code := w.pays(live.OutTradeNo); code != 200 {
+		t.Fatalf("paying = %d\n%s", code, w.story(o.No))
+	}
+	later(time.Second)
+	w.wantState(o.No, models.Paid)
+}
+
 // Decision 13: every retry of an attempt says the same.
 func TestRetrySaysTheSame(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		var bodies []string
 		real := w.sim.Gateway()
 		w.setFault(func(p string) http.HandlerFunc {
-			if p != "/pay/unifiedorder" {
+			if !isCall(p, callPrepay) {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {
@@ -178,9 +252,14 @@ func TestRetrySaysTheSame(t *testing.T) {
 // A definite refusal fails the attempt, keeps the order, and the next try is a
 // new number.
 func TestRefusedAttempt(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		w.setFault(func(p string) http.HandlerFunc {
 			return func(rw http.ResponseWriter, r *http.Request) {
+				if w.speaks == wxpay.V3 {
+					rw.WriteHeader(401)
+					io.WriteString(rw, `{"code":"SIGN_ERROR","message":"签名错误"}`)
+					return
+				}
 				io.WriteString(rw, "<xml><return_code><![CDATA[FAIL]]></return_code>\n<return_msg><![CDATA[签名错误]]></return_msg>\n</xml>")
 			}
 		})

@@ -40,7 +40,7 @@ func (w *world) wantRefund(no string, want models.RefundState) {
 }
 
 func TestRefundPartAndRest(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o := w.paidOrder()
 		r, err := w.refunds(o, 5800, "f1")
 		if err != nil || r.Amount != 5800 {
@@ -98,7 +98,7 @@ func TestRefundsInParallel(t *testing.T) {
 
 // The same form twice is one refund.
 func TestRefundTwice(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o := w.paidOrder()
 		a, err := w.refunds(o, 100, "same")
 		if err != nil {
@@ -118,36 +118,43 @@ func TestRefundTwice(t *testing.T) {
 // P17, decision on numbers: whatever becomes of the answer, the retry uses the
 // same out_refund_no and money goes back once.
 func TestRefundAnswersLost(t *testing.T) {
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
-				o := w.paidOrder()
-				h := f.make(w.sim.Gateway())
-				left := 3
-				w.setFault(func(path string) http.HandlerFunc {
-					if strings.HasSuffix(path, "/refund") && left > 0 {
-						left--
-						return h
-					}
-					return nil
-				})
-				r, err := w.refunds(o, 6800, "f")
-				if err != nil {
-					t.Fatal(err)
-				}
-				later(20 * time.Minute)
-				w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
-				if x := w.atWeChat(w.payments(o)[0].OutTradeNo); x.refunded() != 6800 || len(x.Refunds) != 1 {
-					t.Errorf("WeChat has %+v, want one refund of 6800", x.Refunds)
-				}
+	for _, api := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		for _, f := range faultsOf(api) {
+			t.Run(string(api)+" "+f.name, func(t *testing.T) {
+				inBubbleOf(t, api, func(t *testing.T, w *world) { w.refundsOnce(f) })
 			})
-		})
+		}
+	}
+}
+
+// refundsOnce spoils the first three answers to a refund.
+func (w *world) refundsOnce(f fault) {
+	t := w.t
+	t.Helper()
+	o := w.paidOrder()
+	h := f.make(w.sim.Gateway())
+	left := 3
+	w.setFault(func(path string) http.HandlerFunc {
+		if isCall(path, callRefund) && left > 0 {
+			left--
+			return h
+		}
+		return nil
+	})
+	r, err := w.refunds(o, 6800, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later(20 * time.Minute)
+	w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
+	if x := w.atWeChat(w.payments(o)[0].OutTradeNo); x.refunded() != 6800 || len(x.Refunds) != 1 {
+		t.Errorf("WeChat has %+v, want one refund of 6800", x.Refunds)
 	}
 }
 
 // Killed between the promise and the call: the loop asks after the start.
 func TestRefundAfterCrash(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o := w.paidOrder()
 		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -182,7 +189,7 @@ func TestAutomaticRefunds(t *testing.T) {
 		// A close without effect leaves the order payable at WeChat.
 		id := w.sim.Identity()
 		w.setFault(func(path string) http.HandlerFunc {
-			if path != "/pay/closeorder" {
+			if !isCall(path, callClose) {
 				return nil
 			}
 			return func(rw http.ResponseWriter, r *http.Request) {

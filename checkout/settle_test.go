@@ -14,7 +14,7 @@ import (
 )
 
 func TestBuyPayPaid(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		if p.State != models.PayPrepaid || o.Total != 16800 {
 			t.Fatalf("attempt is %s of %s, want prepaid of 168.00", p.State, o.Total)
@@ -40,7 +40,7 @@ func TestBuyPayPaid(t *testing.T) {
 			t.Errorf("the timeline has %d messages of WeChat, want prepay and notify", len(d.Messages))
 		}
 		for _, m := range d.Messages { // P20
-			if text := m.Request + m.Answer; strings.Contains(text, w.sim.Identity().APIKey) || strings.Contains(text, "<sign>") || strings.Contains(text, w.openid) {
+			if text := m.Request + m.Answer; strings.Contains(text, w.sim.Identity().APIKey) || strings.Contains(text, w.sim.Identity().APIv3Key) || strings.Contains(text, "<sign>") || strings.Contains(text, w.openid) {
 				t.Errorf("message %s keeps a secret: %s", m.Op, text)
 			}
 		}
@@ -53,7 +53,7 @@ func TestBuyPayPaid(t *testing.T) {
 // P9, product 7c: a hundred notifications, the poll, the loop and the merchant
 // at once are one event.
 func TestPaidOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		var mu sync.Mutex
 		var seen []byte
 		var head http.Header
@@ -82,9 +82,9 @@ func TestPaidOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				r := w.svc.Notify(t.Context(), wxpay.V2, head, seen)
-				if !strings.Contains(string(r.Body), "SUCCESS") {
-					t.Errorf("Notify = %s", r.Body)
+				r := w.svc.Notify(t.Context(), w.speaks, head, seen)
+				if !acknowledged(w.speaks, r) {
+					t.Errorf("Notify = %d %s", r.Status, r.Body)
 				}
 			})
 		}
@@ -104,7 +104,7 @@ func TestPaidOnce(t *testing.T) {
 
 // product 7f: every notification lost, settled by query; P28.
 func TestNotificationsLost(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		w.setNotify(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
 		})
@@ -120,7 +120,7 @@ func TestNotificationsLost(t *testing.T) {
 
 // product 7f, other half: all queries failing, settled by notification.
 func TestQueriesFail(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		o, p := w.buys()
 		w.setFault(func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -135,14 +135,14 @@ func TestQueriesFail(t *testing.T) {
 
 // The notification comes doubled, at the same moment, and late once more.
 func TestNotificationsDoubledAndLate(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBoth(t, func(t *testing.T, w *world) {
 		var kept []byte
 		w.setNotify(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				kept = readAll(r)
 				var wg sync.WaitGroup
 				for range 3 {
-					wg.Go(func() { w.svc.Notify(r.Context(), wxpay.V2, r.Header, kept) })
+					wg.Go(func() { w.svc.Notify(r.Context(), w.speaks, r.Header, kept) })
 				}
 				wg.Wait()
 				rw.WriteHeader(500) // WeChat hears nothing and sends again
@@ -167,46 +167,58 @@ func TestForged(t *testing.T) {
 		{"unsigned", false, ""}, {"wrong_key", false, ""}, {"xxe", false, ""}, {"truncated", false, ""},
 		{"wrong_amount", true, "amount"}, {"wrong_appid", true, "appid"}, {"wrong_mchid", true, "mchid"},
 		{"unknown_order", true, "unknown"},
+		{"stale", false, ""}, {"wrong_serial", false, ""}, {"short_nonce", false, ""}, {"signtest", false, ""}, // of v3 only
 	}
-	for _, tt := range tests {
-		t.Run(tt.kind, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
-				o, p := w.buys()
-				var got struct {
-					Acknowledged bool   `json:"acknowledged"`
-					Body         string `json:"body"`
-				}
-				for range 2 { // the second time it must not become a second row
-					code := w.api("POST", "notifications/forge", map[string]string{"out_trade_no": p.OutTradeNo, "kind": tt.kind}, &got)
-					if code != 200 || got.Acknowledged != tt.ack {
-						t.Fatalf("forge = %d, acknowledged %v, want %v (%s)", code, got.Acknowledged, tt.ack, got.Body)
-					}
-				}
-				w.wantState(o.No, models.Unpaid)
-				ms, err := w.store.Misfits(t.Context(), true, 0, 10)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tt.misfit == "" && len(ms) != 0 {
-					t.Errorf("a refused message left %+v", ms)
-				}
-				if tt.misfit != "" && (len(ms) == 0 || ms[0].Reason != tt.misfit) {
-					t.Errorf("misfits = %+v, want one for %s", ms, tt.misfit)
-				}
-				if w.sku("LJ").Stock != 4 {
-					t.Error("a forged message moved stock")
-				}
-				w.pays(p.OutTradeNo) // the honest one still counts
-				later(time.Second)
-				w.wantState(o.No, models.Paid)
-				code := w.api("POST", "notifications/forge", map[string]string{"out_trade_no": p.OutTradeNo, "kind": "replayed"}, &got)
-				if code != 200 || !got.Acknowledged {
-					t.Errorf("a replay = %d, acknowledged %v, want true", code, got.Acknowledged)
-				}
-				w.wantEvents(o.No, "paid", 1)
+	for i, tt := range tests {
+		for _, api := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+			if api == wxpay.V2 && i >= 8 {
+				continue
+			}
+			t.Run(string(api)+" "+tt.kind, func(t *testing.T) {
+				inBubbleOf(t, api, func(t *testing.T, w *world) { w.isForged(tt.kind, tt.ack, tt.misfit) })
 			})
-		})
+		}
 	}
+}
+
+// isForged lets the simulator forge a notification, twice, and then the honest
+// payment come.
+func (w *world) isForged(kind string, ack bool, misfit string) {
+	t := w.t
+	t.Helper()
+	o, p := w.buys()
+	var got struct {
+		Acknowledged bool   `json:"acknowledged"`
+		Body         string `json:"body"`
+	}
+	for range 2 { // the second time it must not become a second row
+		code := w.api("POST", "notifications/forge", map[string]string{"out_trade_no": p.OutTradeNo, "kind": kind}, &got)
+		if code != 200 || got.Acknowledged != ack {
+			t.Fatalf("forge = %d, acknowledged %v, want %v (%s)", code, got.Acknowledged, ack, got.Body)
+		}
+	}
+	w.wantState(o.No, models.Unpaid)
+	ms, err := w.store.Misfits(t.Context(), true, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if misfit == "" && len(ms) != 0 {
+		t.Errorf("a refused message left %+v", ms)
+	}
+	if misfit != "" && (len(ms) == 0 || ms[0].Reason != misfit) {
+		t.Errorf("misfits = %+v, want one for %s", ms, misfit)
+	}
+	if w.sku("LJ").Stock != 4 {
+		t.Error("a forged message moved stock")
+	}
+	w.pays(p.OutTradeNo) // the honest one still counts
+	later(time.Second)
+	w.wantState(o.No, models.Paid)
+	code := w.api("POST", "notifications/forge", map[string]string{"out_trade_no": p.OutTradeNo, "kind": "replayed"}, &got)
+	if code != 200 || !got.Acknowledged {
+		t.Errorf("a replay = %d, acknowledged %v, want true", code, got.Acknowledged)
+	}
+	w.wantEvents(o.No, "paid", 1)
 }
 
 // P6, P7: one field wrong at a time, through the one door. Deleting a line of
@@ -350,11 +362,20 @@ func TestNotifyNotStored(t *testing.T) {
 	})
 }
 
+// acknowledged reads an answer as WeChat does: in v2 the words count, in v3 the
+// status.
+func acknowledged(v wxpay.Version, r wxpay.Reply) bool {
+	if v == wxpay.V3 {
+		return r.Status >= 200 && r.Status < 300
+	}
+	return r.Status == 200 && strings.Contains(string(r.Body), "SUCCESS")
+}
+
 // honest is the payment of p as WeChat would tell it.
 func (w *world) honest(p *models.Payment) wxpay.Transaction {
 	return wxpay.Transaction{
-		Version: wxpay.V2, State: wxpay.Success, AppID: p.AppID, MchID: p.MchID, OutTradeNo: p.OutTradeNo,
+		Version: wxpay.Version(p.API), State: wxpay.Success, AppID: p.AppID, MchID: p.MchID, OutTradeNo: p.OutTradeNo,
 		TransactionID: fmt.Sprintf("42000000002026111900000%05d", p.ID), TradeType: wxpay.JSAPI, OpenID: p.OpenID,
-		Total: int64(p.Total), Cash: int64(p.Total), Currency: "CNY", PaidAt: time.Now(), SignType: wxpay.HMACSHA256,
+		Total: int64(p.Total), Cash: int64(p.Total), Currency: "CNY", PaidAt: time.Now(), SignType: wxpay.SignType(p.SignType),
 	}
 }

@@ -83,6 +83,8 @@ func (l *local) RoundTrip(r *http.Request) (*http.Response, error) {
 // world is a shop's workflows and a whole WeChat, joined without sockets.
 type world struct {
 	t       *testing.T
+	speaks  wxpay.Version       // pay.api
+	change  func(*wxpay.Config) // how the keys of v3 differ from the simulator's, if they do
 	net     *local
 	dir     string
 	store   *models.Store
@@ -103,24 +105,45 @@ type world struct {
 const day = 24 * time.Hour
 
 // inBubble runs f in a synctest bubble that starts in the year 2026, with a
-// world whose loops run.
+// world on v2 whose loops run.
 func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	inBubbleOf(t, wxpay.V2, f)
+}
+
+func inBubbleOf(t *testing.T, api wxpay.Version, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)))
-		w := newWorld(t)
+		w := newWorldOf(t, api)
 		defer w.close()
 		w.run()
 		f(t, w)
 	})
 }
 
+// inBoth does it for each version of the API.
+func inBoth(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, api := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		t.Run(string(api), func(t *testing.T) { inBubbleOf(t, api, f) })
+	}
+}
+
+// rsaKeys are shared by all simulators of this program: they take long to make.
+var rsaKeys sim.Keys
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, net: &local{}, dir: t.TempDir(), counts: map[string]int{}}
+	return newWorldOf(t, wxpay.V2)
+}
+
+func newWorldOf(t *testing.T, api wxpay.Version) *world {
+	t.Helper()
+	w := &world{t: t, speaks: api, net: &local{}, dir: t.TempDir(), counts: map[string]int{}}
 	var err error
 	w.sim, err = sim.New(sim.Options{
-		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: "http://shop", Seed: 1,
+		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: "http://shop", Seed: 1, Keys: &rsaKeys,
 		NotifyAllow: []string{"shop"}, Transport: w.net, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -149,29 +172,12 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	id := w.sim.Identity()
-	v2, err := wxpay.NewV2(wxpay.Config{
-		AppID: id.AppID, MchID: id.MchID, APIKey: id.APIKey, SignType: wxpay.HMACSHA256,
-		Hosts: []string{"http://gateway"}, Timeout: 5 * time.Second, Transport: w.net, Record: checkout.Record, Log: log,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.gw = v2
 	w.svc = checkout.New(checkout.Config{
-		API: wxpay.V2, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: "http://shop",
+		API: w.speaks, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: "http://shop",
 		ShopName: "云间茶铺", Expire: 30 * time.Minute, ChaseAfter: time.Minute, ConfirmAfter: 10 * day,
 		DeliveryFee: 800, FreeFrom: 9900,
-	}, checkout.Options{
-		Store: w.store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}, Log: log, Count: w.count,
-	})
-	svc := w.svc
-	var notify http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		reply := svc.Notify(r.Context(), wxpay.V2, r.Header, body)
-		rw.Header().Set("Content-Type", reply.ContentType)
-		rw.WriteHeader(reply.Status)
-		rw.Write(reply.Body)
-	})
+	}, checkout.Options{Store: w.store, Gateways: w.gateways(log), Log: log, Count: w.count})
+	notify := w.notifications()
 	w.net.set("shop", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		h := notify
@@ -181,6 +187,94 @@ func (w *world) open() {
 		w.mu.Unlock()
 		h.ServeHTTP(rw, r)
 	}))
+}
+
+// gateways are v2, and v3 as soon as it was spoken once, as in the shop.
+func (w *world) gateways(log *slog.Logger) map[wxpay.Version]wxpay.Gateway {
+	w.t.Helper()
+	id := w.sim.Identity()
+	c := wxpay.Config{
+		AppID: id.AppID, MchID: id.MchID, APIKey: id.APIKey, SignType: wxpay.HMACSHA256,
+		Hosts: []string{"http://gateway"}, Timeout: 5 * time.Second, Transport: w.net, Record: checkout.Record, Log: log,
+	}
+	v2, err := wxpay.NewV2(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gw = v2
+	gates := map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}
+	if w.speaks != wxpay.V3 && id.MerchantPrivateKey == "" {
+		return gates
+	}
+	if id, err = w.sim.IdentityWithKeys(); err != nil {
+		w.t.Fatal(err)
+	}
+	c.SerialNo, c.APIv3Key, c.KeyMode, c.PlatformKeyID = id.MerchantSerialNo, id.APIv3Key, wxpay.KeyMode(id.KeyMode), id.PlatformPublicKeyID
+	if c.PrivateKey, err = wxpay.LoadPrivateKey([]byte(id.MerchantPrivateKey)); err != nil {
+		w.t.Fatal(err)
+	}
+	if c.PlatformKey, err = wxpay.LoadPublicKey([]byte(id.PlatformPublicKey)); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.change != nil {
+		w.change(&c)
+	}
+	v3, err := wxpay.NewV3(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	gates[wxpay.V3] = v3
+	return gates
+}
+
+// notifications are the shop's routes for WeChat.
+func (w *world) notifications() http.Handler {
+	svc, m := w.svc, http.NewServeMux()
+	for _, v := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		take := func(f func(context.Context, wxpay.Version, http.Header, []byte) wxpay.Reply) http.HandlerFunc {
+			return func(rw http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				reply := f(r.Context(), v, r.Header, body)
+				if reply.ContentType != "" {
+					rw.Header().Set("Content-Type", reply.ContentType)
+				}
+				rw.WriteHeader(reply.Status)
+				rw.Write(reply.Body)
+			}
+		}
+		m.HandleFunc("/notify/"+string(v)+"/pay", take(svc.Notify))
+		m.HandleFunc("/notify/"+string(v)+"/refund", take(svc.RefundNotify))
+	}
+	return m
+}
+
+// onto restarts the shop with another pay.api.
+func (w *world) onto(api wxpay.Version) {
+	w.t.Helper()
+	w.speaks = api
+	w.restart()
+}
+
+// The calls to WeChat, whatever version they are made with.
+const (
+	callPrepay = "prepay"
+	callQuery  = "query"
+	callClose  = "close"
+	callRefund = "refund"
+)
+
+// isCall tells what a path of the gateway is for.
+func isCall(path, call string) bool {
+	name, v3 := strings.CutPrefix(path, "/v3/pay/transactions/")
+	switch call {
+	case callPrepay:
+		return path == "/pay/unifiedorder" || v3 && !strings.Contains(name, "/")
+	case callQuery:
+		return path == "/pay/orderquery" || v3 && strings.HasPrefix(name, "out-trade-no/") && !strings.HasSuffix(name, "/close")
+	case callClose:
+		return path == "/pay/closeorder" || v3 && strings.HasSuffix(name, "/close")
+	}
+	return path == "/secapi/pay/refund" || path == "/v3/refund/domestic/refunds"
 }
 
 func (w *world) setFault(f func(path string) http.HandlerFunc) {
@@ -214,6 +308,8 @@ func (w *world) seed() {
 				SKUs: []models.SKU{{Code: "LJ", Price: 16800, Stock: 5}}},
 			{Slug: "jasmine", CategoryID: "green", NameZH: "茉莉飘雪", NameEN: "Jasmine", Active: true,
 				SKUs: []models.SKU{{Code: "ML", Price: 5800, Stock: 2}}},
+			{Slug: "tieguanyin", CategoryID: "green", NameZH: "铁观音", NameEN: "Tieguanyin", Active: true,
+				SKUs: []models.SKU{{Code: "TG", Price: 16800, Stock: 50}}},
 		},
 	})
 	if err != nil {

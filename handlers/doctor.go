@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,12 +28,15 @@ type Checkup struct {
 	CertPEM     []byte // nil: none configured
 	KeyPEM      []byte
 	Serial      string
+	Keys        error             // why the files of keys could not be used
 	VerifyFiles fs.FS             // of MP_verify_….txt; nil: none
 	KeysFile    string            // of the sessions
 	Self        http.RoundTripper // to our own public address; nil: the network
 	Now         func() time.Time
-	Online      bool // ask WeChat, and the shop from outside
-	Certificate bool // also the one probe that is a refund of nothing
+	API         wxpay.Version           // of new payments
+	Open        map[wxpay.Version]int64 // payments and refunds that have not ended; nil: nobody looked
+	Online      bool                    // ask WeChat, and the shop from outside
+	Certificate bool                    // also the one probe that is a refund of nothing
 }
 
 // Examine looks at everything that keeps a shop from taking money, in the
@@ -43,6 +47,10 @@ func Examine(ctx context.Context, c Checkup) []wxpay.Finding {
 			"WeChat is simulated: nothing to look for")}
 	}
 	out := wxpay.CheckConfig(c.Pay)
+	if c.Keys != nil {
+		out = append(out, wrong("cfg.keys", "name the files as they were downloaded, in PEM, readable for the shop alone", "%v", c.Keys))
+	}
+	out = append(out, openFindings(c)...)
 	out = append(out, accountFindings(c)...)
 	out = append(out, certificateFindings(c)...)
 	out = append(out, addressFindings(c)...)
@@ -54,6 +62,40 @@ func Examine(ctx context.Context, c Checkup) []wxpay.Finding {
 		out = append(out, wxpay.Finding{Name: "online", Verdict: wxpay.VerdictUnknown, What: "WeChat was not asked", Do: "run it again without --offline"})
 	}
 	return append(out, byHand()...)
+}
+
+// speaks reports whether there are credentials for a version of the API.
+func (c *Checkup) speaks(v wxpay.Version) bool {
+	if v == wxpay.V3 {
+		return c.Pay.APIv3Key != ""
+	}
+	return c.Pay.APIKey != ""
+}
+
+// versions are those that the shop speaks, the one of new payments first.
+func (c *Checkup) versions() []wxpay.Version {
+	all := []wxpay.Version{wxpay.V2, wxpay.V3}
+	if c.API == wxpay.V3 {
+		slices.Reverse(all)
+	}
+	return slices.DeleteFunc(all, func(v wxpay.Version) bool { return !c.speaks(v) && v != c.API })
+}
+
+// openFindings are about payments that go by another version than new ones do.
+func openFindings(c Checkup) []wxpay.Finding {
+	const name = "cfg.open"
+	var out []wxpay.Finding
+	for _, v := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		n := c.Open[v]
+		switch {
+		case n == 0 || v == c.API:
+		case c.speaks(v):
+			out = append(out, ok(name, "%d payments and refunds made with %s have not ended: its keys are still needed", n, v))
+		default:
+			out = append(out, wrong(name, "fill in the keys of "+string(v)+" until they have ended", "%d payments and refunds made with %s have not ended, and nobody can ask about them", n, v))
+		}
+	}
+	return out
 }
 
 func accountFindings(c Checkup) []wxpay.Finding {
@@ -98,7 +140,7 @@ func addressFindings(c Checkup) []wxpay.Finding {
 	if err != nil || u.Host == "" {
 		return []wxpay.Finding{wrong("url.base", "set site.base_url to the shop's public https address", "%q is not an address", c.BaseURL)}
 	}
-	out := wxpay.CheckURLs(c.BaseURL, strings.TrimSuffix(c.BaseURL, "/")+"/notify/v2/pay")
+	out := wxpay.CheckURLs(c.BaseURL, strings.TrimSuffix(c.BaseURL, "/")+notifyPath(c.versions()[0]))
 	return append(out,
 		unsure("url.paydir", "enter it at pay.weixin.qq.com: 产品中心 → 开发配置 → JSAPI支付授权目录", "payment directory: %s/", strings.TrimSuffix(c.BaseURL, "/")),
 		unsure("url.oauth", "enter it at mp.weixin.qq.com: 设置与开发 → 账号设置 → 功能设置 → 网页授权域名 (and JS接口安全域名)", "domain: %s", u.Hostname()))
@@ -142,14 +184,11 @@ func keysFinding(c Checkup) wxpay.Finding {
 // nothing there, and the shop's own address what an outsider gets.
 func online(ctx context.Context, c Checkup) []wxpay.Finding {
 	var out []wxpay.Finding
-	v2, err := wxpay.NewV2(c.Pay)
-	if err != nil {
-		out = append(out, unsure("v2.query", "mend what is wrong above first", "WeChat Pay was not asked"))
-	} else {
-		out = append(out, v2.ProbeOrder(ctx)...)
-		out = append(out, v2.ProbeBill(ctx)...)
-		if c.Certificate {
-			out = append(out, v2.ProbeCertificate(ctx)...)
+	for _, v := range c.versions() {
+		if v == wxpay.V3 {
+			out = append(out, askV3(ctx, c)...)
+		} else {
+			out = append(out, askV2(ctx, c)...)
 		}
 	}
 	mp, err := wxpay.NewMP(c.Account)
@@ -164,21 +203,56 @@ func online(ctx context.Context, c Checkup) []wxpay.Finding {
 			out = append(out, mini.ProbeMini(ctx)...)
 		}
 	}
-	return append(out, selfFinding(ctx, c))
+	for _, v := range c.versions() {
+		out = append(out, selfFinding(ctx, c, v))
+	}
+	return out
 }
+
+func notAsked(name string) []wxpay.Finding {
+	return []wxpay.Finding{unsure(name, "mend what is wrong above first", "WeChat Pay was not asked")}
+}
+
+func askV2(ctx context.Context, c Checkup) []wxpay.Finding {
+	v2, err := wxpay.NewV2(c.Pay)
+	if err != nil {
+		return notAsked("v2.query")
+	}
+	out := append(v2.ProbeOrder(ctx), v2.ProbeBill(ctx)...)
+	if c.Certificate {
+		out = append(out, v2.ProbeCertificate(ctx)...)
+	}
+	return out
+}
+
+func askV3(ctx context.Context, c Checkup) []wxpay.Finding {
+	v3, err := wxpay.NewV3(c.Pay)
+	if err != nil {
+		return notAsked("v3.query")
+	}
+	out := append(v3.ProbeOrder(ctx), v3.ProbePlatform(ctx)...)
+	return append(out, v3.ProbeBill(ctx)...)
+}
+
+// notifyPath is where WeChat tells of payments of a version.
+func notifyPath(v wxpay.Version) string { return "/notify/" + string(v) + "/pay" }
 
 // selfFinding calls the shop's own callback as a stranger: it must refuse in
 // WeChat's form, without a redirect and without a login page.
-func selfFinding(ctx context.Context, c Checkup) wxpay.Finding {
+func selfFinding(ctx context.Context, c Checkup, v wxpay.Version) wxpay.Finding {
 	const name = "self.notify"
-	address := strings.TrimSuffix(c.BaseURL, "/") + "/notify/v2/pay"
+	address := strings.TrimSuffix(c.BaseURL, "/") + notifyPath(v)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("<xml></xml>"))
+	body, ctype := "<xml></xml>", "text/xml"
+	if v == wxpay.V3 {
+		body, ctype = "{}", "application/json"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		return wrong(name, "set site.base_url", "%s is not an address", address)
 	}
-	r.Header.Set("Content-Type", "text/xml")
+	r.Header.Set("Content-Type", ctype)
 	h := &http.Client{Transport: c.Self, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := h.Do(r)
 	if err != nil {
@@ -186,7 +260,11 @@ func selfFinding(ctx context.Context, c Checkup) wxpay.Finding {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 8<<10))
-	if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(b), "FAIL") {
+	refuses := res.StatusCode == http.StatusOK // in v2 the words say no, in v3 the status
+	if v == wxpay.V3 {
+		refuses = res.StatusCode >= 400
+	}
+	if err != nil || !refuses || !strings.Contains(string(b), "FAIL") {
 		return wrong(name, "nothing between WeChat and the shop may redirect, log in or answer for it", "%s answers %d, not the shop's refusal", address, res.StatusCode)
 	}
 	return ok(name, "%s answers as WeChat expects", address)

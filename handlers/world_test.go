@@ -89,6 +89,8 @@ type world struct {
 	// gateway, when set, is asked first; it answers and says so, or does not.
 	gateway   func(w http.ResponseWriter, r *http.Request) bool
 	aesKey    string // of the messages of the official account; "" is plain
+	speaks    wxpay.Version
+	simData   string // where the simulator keeps its keys; "" keeps nothing
 	exchanges int    // codes that were tried at WeChat
 	mu        sync.Mutex
 	clock     func() time.Time
@@ -121,7 +123,23 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 // newWorldWith also has a key for the messages of the official account.
 func newWorldWith(t testing.TB, aesKey string, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, net: &wires{}, log: &safeBuffer{}, clock: time.Now, aesKey: aesKey}
+	return startWorld(&world{t: t, aesKey: aesKey, speaks: wxpay.V2}, change...)
+}
+
+// rsaKeys are shared by all simulators of this program: they take long to make.
+var rsaKeys sim.Keys
+
+// newWorldV3 is a shop that speaks v3 and, for what is older, v2. The
+// simulator's keys are on disk, so that a test can be WeChat itself.
+func newWorldV3(t testing.TB) *world {
+	t.Helper()
+	return startWorld(&world{t: t, speaks: wxpay.V3, simData: t.TempDir()})
+}
+
+func startWorld(w *world, change ...func(*Config)) *world {
+	t := w.t
+	t.Helper()
+	w.net, w.log, w.clock = &wires{}, &safeBuffer{}, time.Now
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := Config{
 		Site:    Site{Name: "云间茶铺", BaseURL: shopURL},
@@ -134,7 +152,7 @@ func newWorldWith(t testing.TB, aesKey string, change ...func(*Config)) *world {
 	base, _ := url.Parse(c.Site.BaseURL)
 	var err error
 	w.sim, err = sim.New(sim.Options{
-		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: c.Site.BaseURL, Seed: 1,
+		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: c.Site.BaseURL, Seed: 1, Keys: &rsaKeys, Data: w.simData,
 		NotifyAllow: []string{base.Host, base.Hostname()}, Transport: w.net,
 	})
 	if err != nil {
@@ -164,13 +182,7 @@ func (w *world) open(c Config, log *slog.Logger) {
 	w.t.Helper()
 	id := w.sim.Identity()
 	c.AppID = id.AppID
-	v2, err := wxpay.NewV2(wxpay.Config{
-		AppID: id.AppID, MchID: id.MchID, APIKey: id.APIKey, SignType: wxpay.HMACSHA256,
-		Hosts: []string{"http://gateway"}, Timeout: 5 * time.Second, Transport: w.net, Record: checkout.Record, Log: log,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	gates := w.gateways(log)
 	mp, err := wxpay.NewMP(wxpay.MPConfig{
 		AppID: id.AppID, AppSecret: id.AppSecret, APIBase: "http://gateway",
 		AuthorizeURL: "http://gateway/connect/oauth2/authorize", Transport: w.net, Timeout: 5 * time.Second,
@@ -190,15 +202,56 @@ func (w *world) open(c Config, log *slog.Logger) {
 		w.t.Fatal(err)
 	}
 	service := checkout.New(checkout.Config{
-		API: wxpay.V2, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: c.Site.BaseURL,
+		API: w.speaks, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: c.Site.BaseURL,
 		ShopName: "云间茶铺", Expire: 30 * time.Minute, ChaseAfter: time.Minute, ConfirmAfter: 240 * time.Hour,
 		DeliveryFee: 800, FreeFrom: 9900,
-	}, checkout.Options{Store: w.store, Gateways: map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}, Log: log, Now: w.now})
+	}, checkout.Options{Store: w.store, Gateways: gates, Log: log, Now: w.now})
 	w.srv, err = New(Deps{Store: w.store, Checkout: service, MP: mp, Mini: mini, Account: account, Log: log, Now: w.now, Config: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.shop = w.srv.Routes()
+}
+
+// gateways are v2, and v3 if the shop speaks it.
+func (w *world) gateways(log *slog.Logger) map[wxpay.Version]wxpay.Gateway {
+	w.t.Helper()
+	id := w.sim.Identity()
+	c := wxpay.Config{
+		AppID: id.AppID, MchID: id.MchID, APIKey: id.APIKey, SignType: wxpay.HMACSHA256,
+		Hosts: []string{"http://gateway"}, Timeout: 5 * time.Second, Transport: w.net, Record: checkout.Record, Log: log,
+	}
+	v2, err := wxpay.NewV2(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	gates := map[wxpay.Version]wxpay.Gateway{wxpay.V2: v2}
+	if w.speaks != wxpay.V3 {
+		return gates
+	}
+	if id, err = w.sim.IdentityWithKeys(); err != nil {
+		w.t.Fatal(err)
+	}
+	v3, err := wxpay.NewV3(withKeysV3(w.t, c, id))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	gates[wxpay.V3] = v3
+	return gates
+}
+
+// withKeysV3 adds the simulator's keys of v3.
+func withKeysV3(t testing.TB, c wxpay.Config, id sim.Identity) wxpay.Config {
+	t.Helper()
+	c.SerialNo, c.APIv3Key, c.KeyMode, c.PlatformKeyID = id.MerchantSerialNo, id.APIv3Key, wxpay.KeyMode(id.KeyMode), id.PlatformPublicKeyID
+	var err error
+	if c.PrivateKey, err = wxpay.LoadPrivateKey([]byte(id.MerchantPrivateKey)); err != nil {
+		t.Fatal(err)
+	}
+	if c.PlatformKey, err = wxpay.LoadPublicKey([]byte(id.PlatformPublicKey)); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (w *world) serveGateway(rw http.ResponseWriter, r *http.Request) {

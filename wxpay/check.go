@@ -54,7 +54,9 @@ func CheckConfig(c Config) []Finding {
 	out := []Finding{
 		checkID("cfg.appid", c.AppID),
 		verdictOf("cfg.mchid", checkMchID("merchant number", c.MchID), doMerch, "merchant number %s", c.MchID),
-		checkKey("cfg.keyv2", c.APIKey),
+	}
+	if c.APIKey != "" || c.APIv3Key == "" { // a shop on v3 alone has none
+		out = append(out, checkKey("cfg.keyv2", c.APIKey))
 	}
 	if c.NextAPIKey != "" {
 		out = append(out, checkKey("cfg.keyv2.next", c.NextAPIKey))
@@ -67,6 +69,9 @@ func CheckConfig(c Config) []Finding {
 		if c.SubMchID == "" {
 			out = append(out, wrong("cfg.submchid", "set sub_mch_id as well", "a sub app id without a sub merchant"))
 		}
+	}
+	if c.APIv3Key != "" {
+		out = append(out, checkV3(c)...)
 	}
 	return append(out, checkHosts(c)...)
 }

@@ -92,18 +92,8 @@ func refusalFinding(name string, err error) Finding {
 
 // ProbeBill asks for yesterday's bill and reads no more than that it is there.
 func (c *V2Client) ProbeBill(ctx context.Context) []Finding {
-	const name = "v2.bill"
 	bill, err := c.Bill(ctx, BillRequest{Day: c.cfg.Now().AddDate(0, 0, -1), Gzip: true})
-	switch {
-	case err == nil:
-		bill.Close()
-		return []Finding{fine(name, "yesterday's bill can be downloaded")}
-	case errors.Is(err, ErrNoBill):
-		return []Finding{fine(name, "nothing happened yesterday, so there is no bill")}
-	case errors.Is(err, ErrBillNotReady):
-		return []Finding{unclear(name, "ask again after 10:00 in Beijing", "yesterday's bill is not made yet")}
-	}
-	return []Finding{refusalFinding(name, err)}
+	return []Finding{billFinding("v2.bill", bill, err, refusalFinding)}
 }
 
 // ProbeCertificate asks to refund an order that cannot exist: the only call
