@@ -46,6 +46,11 @@ func hotQueries(s *Store) map[string]string {
 		"refunds":    dry(g.Where("state = 'pending'").Order("next_at").Limit(5).Find(&[]Refund{})),
 		"refund":     `SELECT ` + refundCols + ` FROM refunds WHERE out_refund_no = 'x'`,
 		"token":      `SELECT ` + refundCols + ` FROM refunds WHERE token = 'x'`,
+		"unbilled":   unbilledPaid,
+		"no refund":  unbilledBack,
+		"paid sum":   sumPaid,
+		"bill lines": billLines,
+		"differ":     `SELECT count(*) FROM bill_differences WHERE state = 'open'`,
 		"left":       `SELECT coalesce(sum(amount), 0), count(*) FROM refunds WHERE out_trade_no = 'x' AND state <> 'closed'`,
 	}
 }

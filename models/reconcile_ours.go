@@ -88,7 +88,7 @@ func scanRefunds(rows *sql.Rows, err error) ([]Refund, error) {
 // out what the run has a line about.
 const (
 	unbilledPaid = `SELECT ` + paymentCols + ` FROM payments WHERE paid_at >= ? AND paid_at < ? AND (paid_at > ? OR id > ?)
-		AND state = 'paid' AND mch_id = ?
+		AND mch_id = ?
 		AND NOT EXISTS(SELECT 1 FROM bill_lines l WHERE l.run = ? AND l.kind = 'paid' AND l.number = payments.out_trade_no)
 		ORDER BY paid_at, id LIMIT ?`
 	unbilledBack = `SELECT ` + refundCols + ` FROM refunds WHERE accepted_at >= ? AND accepted_at < ? AND (accepted_at > ? OR id > ?)
@@ -126,7 +126,7 @@ func (s *Store) UnbilledRefunds(ctx context.Context, run string, from, to time.T
 }
 
 const (
-	sumPaid = `SELECT count(*), coalesce(sum(total), 0) FROM payments WHERE paid_at >= ? AND paid_at < ? AND state = 'paid' AND mch_id = ?`
+	sumPaid = `SELECT count(*), coalesce(sum(total), 0) FROM payments WHERE paid_at >= ? AND paid_at < ? AND mch_id = ?`
 	sumBack = `SELECT count(*), coalesce(sum(amount), 0) FROM refunds WHERE accepted_at >= ? AND accepted_at < ? AND state <> 'closed' AND refund_id <> ''`
 	sumBill = `SELECT kind, count(*), coalesce(sum(amount), 0) FROM bill_lines WHERE run = ? GROUP BY kind`
 )
