@@ -55,7 +55,7 @@ func (b *bench) growthRows() {
 	}
 	for _, kind := range []struct {
 		what string
-		ask  func(g *grown, n int) func(*line, int64) error
+		ask  func(g *grown, n int) func(*benchLine, int64) error
 	}{
 		{"order page", b.askOrder}, {"order list", b.askOrders}, {"search by any id", b.askSearch}, {"notification", b.tellPaid},
 	} {
@@ -73,9 +73,9 @@ func (b *bench) growthRows() {
 }
 
 // median times every request of one connection and keeps the median, in µs.
-func (b *bench) median(g *grown, gateway int, ask func(*line, int64) error) sample {
+func (b *bench) median(g *grown, gateway int, ask func(*benchLine, int64) error) sample {
 	took := make([]float64, 0, growthAsks)
-	s := g.r.run(1, growthAsks, payTime, func(l *line, i int64) error {
+	s := g.r.run(1, growthAsks, payTime, func(l *benchLine, i int64) error {
 		start := time.Now()
 		err := ask(l, i)
 		took = append(took, float64(time.Since(start).Nanoseconds())/1e3)
@@ -96,23 +96,23 @@ func growth(what string, ps []pair, disturbed int) row {
 	}
 }
 
-func (b *bench) askOrder(g *grown, _ int) func(*line, int64) error {
-	return func(l *line, i int64) error {
+func (b *bench) askOrder(g *grown, _ int) func(*benchLine, int64) error {
+	return func(l *benchLine, i int64) error {
 		k := int(i) % len(g.orders)
 		_, err := l.want(http.StatusOK, g.r.get("/orders/"+g.orders[k], g.cookies[k], ""))
 		return err
 	}
 }
 
-func (b *bench) askOrders(g *grown, _ int) func(*line, int64) error {
-	return func(l *line, i int64) error {
+func (b *bench) askOrders(g *grown, _ int) func(*benchLine, int64) error {
+	return func(l *benchLine, i int64) error {
 		_, err := l.want(http.StatusOK, g.r.get("/orders", g.cookies[int(i)%len(g.cookies)], ""))
 		return err
 	}
 }
 
-func (b *bench) askSearch(g *grown, _ int) func(*line, int64) error {
-	return func(l *line, i int64) error {
+func (b *bench) askSearch(g *grown, _ int) func(*benchLine, int64) error {
+	return func(l *benchLine, i int64) error {
 		k := int(i) % len(g.orders)
 		_, err := l.want(http.StatusOK, g.r.get("/admin/orders?q="+g.ids[k], g.admin, ""))
 		if err == nil && !bytes.Contains(l.body, []byte(g.orders[k])) {
@@ -122,10 +122,10 @@ func (b *bench) askSearch(g *grown, _ int) func(*line, int64) error {
 	}
 }
 
-func (b *bench) tellPaid(g *grown, n int) func(*line, int64) error {
+func (b *bench) tellPaid(g *grown, n int) func(*benchLine, int64) error {
 	requests := b.notifications(g.s, g.r, 5_000_000+g.sent, n)
 	g.sent += n
-	return func(l *line, i int64) error {
+	return func(l *benchLine, i int64) error {
 		_, err := l.want(http.StatusOK, requests[i])
 		if err == nil && !bytes.Contains(l.body, []byte("SUCCESS")) {
 			err = fmt.Errorf("acknowledged with %s", l.body)

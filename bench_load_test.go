@@ -14,27 +14,27 @@ import (
 	"time"
 )
 
-// line is one kept-alive connection to a server, without net/http, so that the
+// benchLine is one kept-alive connection to a server, without net/http, so that the
 // load costs less than what it loads.
-type line struct {
+type benchLine struct {
 	conn net.Conn
 	in   *bufio.Reader
 	body []byte // of the last answer
 	head []byte // its lines, each with its end
 }
 
-// reply is what the load looks at.
-type reply struct {
+// benchReply is what the load looks at.
+type benchReply struct {
 	status   int
 	location string
 }
 
-func dial(addr string) (*line, error) {
+func dial(addr string) (*benchLine, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return &line{conn: c, in: bufio.NewReaderSize(c, 32<<10)}, nil
+	return &benchLine{conn: c, in: bufio.NewReaderSize(c, 32<<10)}, nil
 }
 
 var (
@@ -43,8 +43,8 @@ var (
 )
 
 // ask sends a whole request and reads a whole answer.
-func (l *line) ask(request []byte) (reply, error) {
-	var r reply
+func (l *benchLine) ask(request []byte) (benchReply, error) {
+	var r benchReply
 	if _, err := l.conn.Write(request); err != nil {
 		return r, err
 	}
@@ -79,7 +79,7 @@ func (l *line) ask(request []byte) (reply, error) {
 	return r, l.read(length)
 }
 
-func (l *line) read(length int) error {
+func (l *benchLine) read(length int) error {
 	if length < 0 {
 		return errors.New("answer without Content-Length")
 	}
@@ -98,7 +98,7 @@ func (l *line) read(length int) error {
 }
 
 // want is ask for an answer that must have a status.
-func (l *line) want(status int, request []byte) (reply, error) {
+func (l *benchLine) want(status int, request []byte) (benchReply, error) {
 	r, err := l.ask(request)
 	if err == nil && r.status != status {
 		err = fmt.Errorf("answered %d, want %d: %.300q to %.120q", r.status, status, l.body, request)
@@ -108,7 +108,7 @@ func (l *line) want(status int, request []byte) (reply, error) {
 
 // load calls visit from every line in a closed loop, n times in all or for
 // limit, whichever is first.
-func load(lines []*line, n int64, limit time.Duration, visit func(l *line, i int64) error) (int64, time.Duration, error) {
+func load(lines []*benchLine, n int64, limit time.Duration, visit func(l *benchLine, i int64) error) (int64, time.Duration, error) {
 	var (
 		wg         sync.WaitGroup
 		next, done atomic.Int64

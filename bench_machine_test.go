@@ -104,9 +104,9 @@ func memory(t *testing.T, pid int) float64 {
 	return kb / 1024
 }
 
-// watch begins to measure what processes that are not ours take; the function
+// benchWatch begins to measure what processes that are not ours take; the function
 // it returns ends that and gives their share in cores.
-func watch(ours ...int) func() float64 {
+func benchWatch(ours ...int) func() float64 {
 	mine := func() time.Duration {
 		sum := cpuOfSelf()
 		for _, pid := range ours {
@@ -128,7 +128,7 @@ func (m *machine) quiet(ours ...int) {
 		if m.patience <= 0 {
 			return
 		}
-		done := watch(ours...)
+		done := benchWatch(ours...)
 		time.Sleep(300 * time.Millisecond)
 		if done() < noisy/2 {
 			return

@@ -93,8 +93,8 @@ func (b *bench) fetch(r *running, request []byte) (body, head []byte) {
 }
 
 // asking repeats one request for a page.
-func asking(request []byte) func(*line, int64) error {
-	return func(l *line, _ int64) error {
+func asking(request []byte) func(*benchLine, int64) error {
+	return func(l *benchLine, _ int64) error {
 		_, err := l.want(200, request)
 		return err
 	}
@@ -120,7 +120,7 @@ func (b *bench) drawnRows(r *running, cookies []string) {
 			requests[i] = r.get("/", cookies[i], x.coding)
 		}
 		ours := func() sample {
-			return r.run(pageLines, 1<<40, pageTime, func(l *line, i int64) error {
+			return r.run(pageLines, 1<<40, pageTime, func(l *benchLine, i int64) error {
 				_, err := l.want(200, requests[i%x.carts])
 				return err
 			}, hello.pid())

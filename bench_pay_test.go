@@ -47,7 +47,7 @@ func (b *bench) checkoutRow(what, coding string) {
 		return func() sample {
 			from := next
 			next += n
-			return r.run(payLines, n, payTime, func(l *line, i int64) error {
+			return r.run(payLines, n, payTime, func(l *benchLine, i int64) error {
 				return b.buys(r, l, shoppers[from+i], coding)
 			}, proto.pid(), gateway.pid())
 		}
@@ -58,14 +58,14 @@ func (b *bench) checkoutRow(what, coding string) {
 	}, once(payRun), once(payProfile))
 }
 
-// shopper is somebody with a session and a full cart, about to submit.
-type shopper struct {
+// benchBuyer is somebody with a session and a full cart, about to submit.
+type benchBuyer struct {
 	cookie string
 	form   url.Values
 }
 
 // shoppers are n people with full carts.
-func (b *bench) shoppers(dir string, n int) []shopper {
+func (b *bench) shoppers(dir string, n int) []benchBuyer {
 	openIDs := make([]string, n)
 	for i := range openIDs {
 		openIDs[i] = fmt.Sprintf("oBenchBuyer%017d", i)
@@ -74,11 +74,11 @@ func (b *bench) shoppers(dir string, n int) []shopper {
 }
 
 // shoppersOf fills carts by the shop's own Store.
-func (b *bench) shoppersOf(dir, app string, openIDs []string) []shopper {
+func (b *bench) shoppersOf(dir, app string, openIDs []string) []benchBuyer {
 	s := b.shop.open(dir)
 	defer s.Close()
 	ctx := context.Background()
-	list := make([]shopper, len(openIDs))
+	list := make([]benchBuyer, len(openIDs))
 	total := b.shop.skus[0].Price + b.shop.skus[1].Price
 	if total < 9900 { // the delivery of the shipped config.yaml
 		total += 800
@@ -104,7 +104,7 @@ func (b *bench) shoppersOf(dir, app string, openIDs []string) []shopper {
 }
 
 // buys submits the form and follows to the pay page, which must be ready to pay.
-func (b *bench) buys(r *running, l *line, who shopper, coding string) error {
+func (b *bench) buys(r *running, l *benchLine, who benchBuyer, coding string) error {
 	placed, err := l.want(303, r.post("/checkout", who.cookie, coding, who.form))
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (b *bench) notifyRow() {
 		return func() sample {
 			requests := b.notifications(s, r, sent, n)
 			sent += n
-			return r.run(notifyLines, int64(n), payTime, func(l *line, i int64) error {
+			return r.run(notifyLines, int64(n), payTime, func(l *benchLine, i int64) error {
 				_, err := l.want(200, requests[i])
 				if err == nil && !bytes.Contains(l.body, []byte("SUCCESS")) {
 					err = fmt.Errorf("acknowledged with %s", l.body)

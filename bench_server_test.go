@@ -112,7 +112,7 @@ func (s *benchServer) answers(path string) {
 
 // lines opens connections to the server; close ends them. They are opened
 // right before they are used, because the shop cuts those that say nothing.
-func (s *benchServer) lines(n int) (ls []*line, close func()) {
+func (s *benchServer) lines(n int) (ls []*benchLine, close func()) {
 	s.t.Helper()
 	close = func() {
 		for _, l := range ls {
@@ -131,12 +131,12 @@ func (s *benchServer) lines(n int) (ls []*line, close func()) {
 }
 
 // run loads the server and measures it; others is what belongs to us besides.
-func (s *benchServer) run(lines int, n int64, limit time.Duration, visit func(*line, int64) error, others ...int) sample {
+func (s *benchServer) run(lines int, n int64, limit time.Duration, visit func(*benchLine, int64) error, others ...int) sample {
 	s.t.Helper()
 	s.m.quiet(append(others, s.pid())...)
 	ls, closeAll := s.lines(lines)
 	defer closeAll()
-	foreign := watch(append(others, s.pid())...)
+	foreign := benchWatch(append(others, s.pid())...)
 	before := cpuOf(s.pid())
 	done, took, err := load(ls, n, limit, visit)
 	used := cpuOf(s.pid()) - before

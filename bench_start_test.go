@@ -46,7 +46,7 @@ func (b *bench) startRows() {
 // a second.
 func (b *bench) begin(dir, port, name string, args ...string) sample {
 	b.m.quiet()
-	foreign := watch()
+	foreign := benchWatch()
 	gateway, browser, ops := freePort(b.t), freePort(b.t), freePort(b.t)
 	s := b.m.launch(b.t, b.m.on("0", name, args...), dir, "WXSHOP_SITE_BASE_URL=http://localhost:"+port, "WXSHOP_SITE_LISTEN=127.0.0.1:"+port,
 		"WXSHOP_SIMULATOR_LISTEN=127.0.0.1:"+gateway, "WXSHOP_SIMULATOR_BROWSER=127.0.0.1:"+browser, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops)

@@ -15,7 +15,7 @@ import (
 // benchmark runs one benchmark once. Its metrics are in more, ns/op too.
 func (b *bench) benchmark(program, name, times string, env ...string) sample {
 	b.m.quiet()
-	foreign := watch()
+	foreign := benchWatch()
 	cmd := b.m.on("0,1", program, "-test.run=^$", "-test.bench=^Benchmark"+name+"$", "-test.benchtime="+times, "-test.timeout=2m")
 	cmd.Env, cmd.Dir = append(baseEnv(), env...), filepath.Dir(program)
 	text, err := cmd.CombinedOutput()

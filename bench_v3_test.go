@@ -107,7 +107,7 @@ func (b *bench) v3CheckoutRow() {
 		return func() sample {
 			from := next
 			next += n
-			return r.run(payLines, n, payTime, func(l *line, i int64) error { return b.buys(r, l, shoppers[from+i], "") }, gateway.pid())
+			return r.run(payLines, n, payTime, func(l *benchLine, i int64) error { return b.buys(r, l, shoppers[from+i], "") }, gateway.pid())
 		}
 	}
 	once(payWarmUp)()
@@ -118,7 +118,7 @@ func (b *bench) v3CheckoutRow() {
 func (b *bench) twoSignatures(key *rsa.PrivateKey) func() sample {
 	return func() sample {
 		b.m.quiet()
-		foreign, start, cpu := watch(), time.Now(), cpuOfSelf()
+		foreign, start, cpu := benchWatch(), time.Now(), cpuOfSelf()
 		const n = 300
 		for i := range n {
 			sum := sha256.Sum256([]byte(strconv.Itoa(i)))

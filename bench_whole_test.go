@@ -114,7 +114,7 @@ func (b *bench) wholeRow(what, api, floor string, env ...string) {
 		from, cpu := next, cpuOf(r.pid())
 		next, sent = next+n, sent+n
 		start := time.Now()
-		s := r.run(payLines, n, 4*payTime, func(l *line, i int64) error {
+		s := r.run(payLines, n, 4*payTime, func(l *benchLine, i int64) error {
 			placed, err := l.want(http.StatusSeeOther, r.post("/checkout", shoppers[from+i].cookie, "", shoppers[from+i].form))
 			if err == nil && !strings.HasPrefix(placed.location, "/pay/") {
 				err = fmt.Errorf("the checkout led to %s", placed.location)
