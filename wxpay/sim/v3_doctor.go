@@ -127,14 +127,14 @@ func (s *Sim) usesPSS(p patientV3, key *rsa.PublicKey, raw []byte) bool {
 // decodeSign reads a signature in Base64; nil: it is none, and words say what
 // it looks like. Other words: it was spoilt on its way.
 func decodeSign(sign string) (raw []byte, words string) {
-	if raw, err := base64.StdEncoding.DecodeString(sign); err == nil && len(raw) >= 64 {
-		return raw, ""
-	}
-	if raw, err := hex.DecodeString(sign); err == nil {
+	if raw, err := hex.DecodeString(sign); err == nil && len(raw) > 0 { // before Base64, to which hexadecimal digits belong
 		if len(raw) <= 32 {
 			return nil, "这是 v2 的签名（MD5 或 HMAC-SHA256 的十六进制），v3 要 RSA。This is a signature of v2; API v3 signs with RSA and the merchant's private key."
 		}
 		return nil, "签名要写成 Base64，不是十六进制。The signature must be in Base64, not hexadecimal."
+	}
+	if raw, err := base64.StdEncoding.DecodeString(sign); err == nil && len(raw) >= 64 {
+		return raw, ""
 	}
 	plain := sign
 	if unescaped, err := url.PathUnescape(sign); err == nil {

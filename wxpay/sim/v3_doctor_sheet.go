@@ -14,8 +14,7 @@ func sheetPatient(p bridgeParams) patientV3 {
 	if id, ok := strings.CutPrefix(p.pkg, "prepay_id="); ok {
 		pkg = append(pkg, variant{causeEscaped, "第四行要连同 prepay_id= 一起签（只有 App 支付签裸的 prepay_id）。The fourth line is the whole package with prepay_id=; only App payments sign the bare id.", id})
 	}
-	layouts := lineLayouts()
-	layouts = append(layouts[:len(layouts)-1], // which is about bodies
+	layouts := append(lineLayouts(false),
 		layoutV3{causeSignType, "signType 不用签，只签四行。signType is not signed: there are four lines only.", func(parts []string) string {
 			return strings.Join(append(parts, algRSA), "\n") + "\n"
 		}},

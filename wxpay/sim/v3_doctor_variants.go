@@ -75,29 +75,31 @@ func (p patientV3) search(o openedSign, f *finding) bool {
 	return false
 }
 
-// lineLayouts are the ways to end lines, the right one first.
-func lineLayouts() []layoutV3 {
+// lineLayouts are the ways to end lines, the right one first. empty: the last
+// line is.
+func lineLayouts(empty bool) []layoutV3 {
+	last := "最后一行少了换行。The last line lacks its line feed: every line ends with one, the last and an empty one too."
+	if empty {
+		last = "GET 的正文是空的，那一行的换行也要。The empty line of the body is missing: without a body the string ends with two line feeds."
+	}
 	join := func(sep, end string) func([]string) string {
 		return func(parts []string) string { return strings.Join(parts, sep) + end }
 	}
 	return []layoutV3{
 		{"", "", join("\n", "\n")},
-		{causeLines, "最后一行少了换行。The last line lacks its line feed: every line ends with one, the last and an empty one too.", join("\n", "")},
+		{causeLines, last, join("\n", "")},
 		{causeLines, "换行用了 CRLF，要 LF。Lines end with CRLF; they must end with LF.", join("\r\n", "\r\n")},
 		{causeLines, "换行用了 CRLF，最后还少一个。Lines are joined by CRLF; each must end with LF.", join("\r\n", "")},
 		{causeLines, `换行写成了反斜杠加 n 两个字符（PHP 的单引号？）。The line feeds are a backslash and an n, two characters: in PHP write "\n" in double quotes.`, join(`\n`, `\n`)},
 		{causeLines, "行之间没有换行。The parts are joined without line feeds.", join("", "")},
 		{causeLines, "末尾多了一个换行。There is a line feed too many at the end.", join("\n", "\n\n")},
-		{causeLines, "GET 的正文是空的，那一行的换行也要。The empty line of the body is missing: without a body the string ends with two line feeds.", func(parts []string) string {
-			return strings.Join(parts[:len(parts)-1], "\n") + "\n"
-		}},
 	}
 }
 
 // requestPatient is a request before the doctor.
 func requestPatient(method, target string, a authV3, body []byte, base string) patientV3 {
 	return patientV3{
-		parts: []partV3{methodPart(method), targetPart(target, base), timePart(a.timestamp), noncePart(a.nonce), bodyPart(body, method)}, layouts: lineLayouts(),
+		parts: []partV3{methodPart(method), targetPart(target, base), timePart(a.timestamp), noncePart(a.nonce), bodyPart(body, method)}, layouts: lineLayouts(len(body) == 0),
 		text: requestText(method, target, a.timestamp, a.nonce, body), sign: a.signature, brief: len(body) > longText,
 	}
 }
@@ -105,7 +107,7 @@ func requestPatient(method, target string, a authV3, body []byte, base string) p
 // answerPatient is an answer or a notification before the doctor.
 func answerPatient(at, nonce, sign string, body []byte) patientV3 {
 	return patientV3{
-		parts: []partV3{timePart(at), noncePart(nonce), bodyPart(body, "")}, layouts: lineLayouts(),
+		parts: []partV3{timePart(at), noncePart(nonce), bodyPart(body, "")}, layouts: lineLayouts(len(body) == 0),
 		text: answerText(at, nonce, body), sign: sign, brief: len(body) > longText,
 	}
 }

@@ -79,7 +79,7 @@ func (w *world) open(body string) (e envelope, content map[string]any, err error
 func (w *world) placeV3(no string, change ...func(*order)) {
 	w.t.Helper()
 	o := &order{
-		API: apiV3, No: no, AppID: w.id.AppID, MchID: w.id.MchID, TradeType: "JSAPI", OpenID: w.openID(1),
+		API: apiV3, SignType: algRSA, No: no, AppID: w.id.AppID, MchID: w.id.MchID, TradeType: "JSAPI", OpenID: w.openID(1),
 		Body: "云间茶铺-明前龙井", Attach: "a=1&b=2", Total: 888, NotifyURL: "http://localhost:8080/notify/v3/pay",
 	}
 	for _, c := range change {
