@@ -42,9 +42,8 @@ func (s *Sim) askDoctor(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		method, target = http.MethodPost, method
 	}
-	found, err := s.examine(diagnoseJSON{
-		API: v.API, Direction: v.Direction, Method: method, URL: target, Headers: headerLines(v.Headers),
-		Body: strings.TrimSpace(v.Body), Computed: v.Computed,
+	found, err := s.examinePasted(diagnoseJSON{
+		API: v.API, Direction: v.Direction, Method: method, URL: target, Headers: headerLines(v.Headers), Body: v.Body, Computed: v.Computed,
 	})
 	if err != nil {
 		w, v.Asked = trouble{w, err}, false
@@ -53,6 +52,27 @@ func (s *Sim) askDoctor(w http.ResponseWriter, r *http.Request) {
 	f, status := s.frame(w, r)
 	v.Frame = f
 	s.page(w, r, status, console.CSP, console.Doctor(v))
+}
+
+// examinePasted looks at a message from a form. Browsers change line breaks
+// there and people lose the last one: if the signature holds with one of the
+// likely ends, that is how it was.
+func (s *Sim) examinePasted(in diagnoseJSON) (foundJSON, error) {
+	text := strings.ReplaceAll(in.Body, "\r\n", "\n")
+	in.Body = strings.TrimSpace(text)
+	found, err := s.examine(in)
+	if in.API != "v3" || err != nil {
+		return found, err
+	}
+	for _, other := range []string{in.Body + "\n", text} {
+		if in.Body = other; found.Valid {
+			break
+		}
+		if again, err := s.examine(in); err == nil && again.Valid {
+			return again, nil
+		}
+	}
+	return found, nil
 }
 
 // headerLines reads headers as people paste them.
