@@ -69,6 +69,10 @@ func (c *simCmd) Run(ctx context.Context, sh shell) error {
 	}
 	if !c.Quiet {
 		s.Banner(sh.Stdout)
+		if err := s.Settings(sh.Stdout); err != nil {
+			closeAll(doors)
+			return errors.Join(err, s.Close())
+		}
 	}
 	return errors.Join(serveSim(ctx, s, faces), s.Close())
 }

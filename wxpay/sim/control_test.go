@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"maps"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -293,6 +294,9 @@ func TestPublicHidesSecrets(t *testing.T) {
 	}
 	var banner bytes.Buffer
 	w.sim.Banner(&banner)
+	if err := w.sim.Settings(&banner); err != nil {
+		t.Fatal(err)
+	}
 	texts := map[string]string{"banner": banner.String()}
 	for _, path := range []string{"/_sim/api/identity", "/_sim/identity", "/_sim/api/requests", "/_sim/?e=1", "/_sim/api/notifications"} {
 		texts[path] = w.do("GET", path, "").Body.String()
@@ -366,6 +370,32 @@ func TestBanner(t *testing.T) {
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the banner lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// What is printed for other languages names this simulator and its keys.
+func TestSettings(t *testing.T) {
+	for _, data := range []string{"", t.TempDir()} {
+		w := newWorld(t, Options{BaseURL: "http://localhost:9999", Data: data})
+		var b bytes.Buffer
+		if err := w.sim.Settings(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		for _, want := range []string{
+			w.id.MchID, w.id.MerchantSerialNo, w.id.APIv3Key, w.id.PlatformPublicKeyID, `SetProxyHost("http://localhost:9999")`, `setApiHostUrl("http://localhost:9999")`,
+			"baseURL: 'http://localhost:9999/'", "'base_uri' => 'http://localhost:9999/'", "_gate_way = 'http://localhost:9999'", "wechatpay-go", "apiclient_key.pem",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the settings lack %q:\n%s", want, text)
+			}
+		}
+		if strings.Contains(text, "curl") != (data == "") || strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "BASE") {
+			t.Errorf("settings:\n%s", text)
+		}
+		if data != "" && !strings.Contains(text, filepath.Join(data, "pub_key.pem")) {
+			t.Errorf("no files are named:\n%s", text)
 		}
 	}
 }
