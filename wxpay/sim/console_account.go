@@ -17,6 +17,7 @@ func (s *Sim) accountRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sim/account", s.showAccount)
 	mux.HandleFunc("GET /_sim/messages", s.showMessages)
 	mux.Handle("POST /_sim/account", s.form(s.formAccount, s.showAccount))
+	mux.Handle("POST /_sim/keys", s.form(s.formKeys, s.showAccount))
 	mux.Handle("POST /_sim/server", s.form(s.formServer, s.showMessages))
 	mux.Handle("POST /_sim/server/push", s.form(s.formPush, s.showMessages))
 	mux.Handle("POST /_sim/scenario", s.form(s.formScenario, s.showFaults))
@@ -130,7 +131,38 @@ func (s *Sim) showAccount(w http.ResponseWriter, r *http.Request) {
 	v.Reentry = boxes([][2]string{
 		{reentryMismatch, "400 请求重入时，参数与首次请求时不一致"}, {reentryRepeated, "400 201 商户订单号重复"}, {reentryUsed, "403 OUT_TRADE_NO_USED"},
 	}, []string{a.Reentry})
+	if err := s.fillKeys(&v); err != nil {
+		v.Frame.Error, status = err.Error(), http.StatusInternalServerError
+	}
 	s.page(w, r, status, console.CSP, console.Account(v))
+}
+
+// fillKeys shows the platform certificates to who has some, and the next steps.
+func (s *Sim) fillKeys(v *console.AccountView) error {
+	if s.ids.view().KeyMode == modePublicKey {
+		return nil
+	}
+	keys, err := s.keysView()
+	if err != nil {
+		return err
+	}
+	states := map[string]string{"next": "列出了，还没签名", "signing": "在签名", "old": "旧的，还列着"}
+	for _, c := range keys.Platform {
+		v.Certs = append(v.Certs, console.CertRow{SerialNo: c.SerialNo, State: states[c.State]})
+	}
+	switch {
+	case len(keys.Platform) == 1:
+		v.Steps = []console.AccountChoice{{Value: rotateStart, Label: "轮换平台证书"}, {Value: rotateNow, Label: "不打招呼就换"}}
+	case keys.Platform[0].State == "next":
+		v.Steps = []console.AccountChoice{{Value: rotateSwitch, Label: "用新证书签名"}}
+	default:
+		v.Steps = []console.AccountChoice{{Value: rotateFinish, Label: "不再列旧证书"}}
+	}
+	return nil
+}
+
+func (s *Sim) formKeys(r *http.Request) (string, error) {
+	return "keys", s.setKeys(r.PostFormValue("rotate"), r.PostFormValue("api_v3_key"))
 }
 
 func boxes(all [][2]string, on []string) []console.AccountChoice {

@@ -122,7 +122,7 @@ func TestDoctorRequestsV3(t *testing.T) {
 		"path unescaped":        {method: "GET", target: query, sTarget: "/v3/pay/transactions/out-trade-no/a|b*c-1?mchid=1900000001", cause: "escaped-values"},
 		"path escaped":          {method: "GET", target: "/v3/pay/transactions/out-trade-no/a|b*c-1?mchid=1900000001", sTarget: query, cause: "escaped-values"},
 		"milliseconds":          {at: fmt.Sprint(now * 1000), cause: "timestamp", says: "毫秒"},
-		"milliseconds signed":   {sAt: fmt.Sprint(now) + "000", cause: "timestamp", says: "签的是毫秒"},
+		"milliseconds signed":   {at: fmt.Sprint(now), sAt: fmt.Sprint(now) + "000", cause: "timestamp", says: "签的是毫秒"},
 		"clock read twice":      {at: fmt.Sprint(now), sAt: fmt.Sprint(now - 1), cause: "timestamp", says: "两次"},
 		"time zone":             {at: fmt.Sprint(now + 8*3600), cause: "timestamp", says: "时区"},
 		"not a number":          {at: "now", cause: "timestamp"},

@@ -240,3 +240,53 @@ func (w *world) delivered(n received) {
 		w.t.Error(err)
 	}
 }
+
+// A notification has the form of the API by which its order, or its refund,
+// was asked for; a refund of API v3 without notify_url is told to nobody, since
+// no URL stands on the merchant portal.
+func TestFormFollowsTheAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{})
+		defer w.run()()
+		w.shop.answerWith(goodReply)
+		w.order("form000002")
+		w.orderV3("form000003")
+		form := func(n received) string {
+			if strings.HasPrefix(n.body, "<xml>") {
+				return "v2"
+			}
+			e, content := w.opened(n.body)
+			return fmt.Sprint(e.Resource.OriginalType, " ", content["out_trade_no"])
+		}
+		var got []string
+		last := func() {
+			time.Sleep(time.Minute)
+			got = nil
+			for _, n := range w.shop.notifications() {
+				got = append(got, form(n))
+			}
+		}
+		for _, no := range []string{"form000002", "form000003"} {
+			w.pay(no)
+			last()
+		}
+		byV3 := func(no, refund string, more ...any) {
+			w.answer("POST", "/v3/refund/domestic/refunds", changed(object{
+				"out_trade_no": no, "out_refund_no": refund, "notify_url": "http://localhost:8080/notify/v3/refund", "amount": object{"refund": 1, "total": 888, "currency": "CNY"},
+			}, more...))
+			last()
+		}
+		byV3("form000002", "R1")
+		byV3("form000003", "R2", "notify_url", nil)
+		w.refund("form000003", "R3", "1")
+		last()
+		if want := "[v2 transaction form000003 refund form000002 v2]"; fmt.Sprint(got) != want {
+			t.Errorf("got  %v\nwant %s", got, want)
+		}
+		var all []struct{ API, Kind string }
+		w.api("GET", "notifications", "", 200, &all)
+		if fmt.Sprint(all) != "[{v2 refund} {v3 refund} {v3 payment} {v2 payment}]" {
+			t.Errorf("the control API says %v", all)
+		}
+	})
+}

@@ -242,27 +242,35 @@ func (s *Sim) apiSetKeys(r *http.Request) (any, error) {
 	if err := readBody(r, &in); err != nil {
 		return nil, err
 	}
-	switch {
-	case in.Rotate == "" && in.APIv3Key == "":
-		return nil, badRequest(`say {"rotate":"start"}, or {"api_v3_key":"…32 letters and digits…"}, or {"api_v3_key":"next"} to have one chosen`)
-	case in.APIv3Key != "" && in.APIv3Key != nextKey && !apiKeyForm.MatchString(in.APIv3Key):
-		return nil, badRequest("api_v3_key must have 32 letters and digits")
+	if err := s.setKeys(in.Rotate, in.APIv3Key); err != nil {
+		return nil, err
 	}
-	if in.Rotate != "" {
-		if err := s.rotate(in.Rotate); err != nil {
-			return nil, err
+	return s.keysView()
+}
+
+// setKeys takes a step of a rotation, or changes the APIv3 key.
+func (s *Sim) setKeys(step, key string) error {
+	switch {
+	case step == "" && key == "":
+		return badRequest(`say {"rotate":"start"}, or {"api_v3_key":"…32 letters and digits…"}, or {"api_v3_key":"next"} to have one chosen`)
+	case key != "" && key != nextKey && !apiKeyForm.MatchString(key):
+		return badRequest("api_v3_key must have 32 letters and digits")
+	}
+	if step != "" {
+		if err := s.rotate(step); err != nil {
+			return err
 		}
 	}
-	if in.APIv3Key == nextKey {
-		in.APIv3Key = secret(alphanum, 32)
+	if key == nextKey {
+		key = secret(alphanum, 32)
 	}
-	if in.APIv3Key != "" {
-		if err := s.ids.setAPIv3Key(in.APIv3Key); err != nil {
-			return nil, err
+	if key != "" {
+		if err := s.ids.setAPIv3Key(key); err != nil {
+			return err
 		}
 		s.timelineKeys("APIv3 密钥换了")
 	}
-	return s.keysView()
+	return nil
 }
 
 // newSerial is the number of a certificate: 40 hexadecimal digits, of which

@@ -12,6 +12,14 @@ type AccountView struct {
 
 	CloseUnknown []AccountChoice
 	Reentry      []AccountChoice
+
+	Certs []CertRow // platform certificates that are listed, newest first
+	Steps []AccountChoice
+}
+
+// CertRow is a platform certificate.
+type CertRow struct {
+	SerialNo, State string
 }
 
 // AccountList is a setting with one entry per line.

@@ -47,6 +47,7 @@ var said = map[string]string{
 	"faults":    "故障设好了。",
 	"scenario":  "剧本改好了。",
 	"account":   "账号设置保存了。",
+	"keys":      "密钥换好了。",
 	"server":    "验证通过，服务器配置启用了。",
 	"pushed":    "发过去了，店答了什么在这一页。",
 	"reset":     "除了密钥，全都忘掉了。",
