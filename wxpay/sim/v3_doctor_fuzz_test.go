@@ -10,7 +10,7 @@ import (
 )
 
 // What parses is exactly the five pairs, and can be written down again.
-func FuzzParseAuthorization(f *testing.F) {
+func FuzzAuthorization(f *testing.F) {
 	const good = `WECHATPAY2-SHA256-RSA2048 mchid="1900000001",nonce_str="n",timestamp="1554208460",serial_no="7A",signature="s+/="`
 	f.Add(good)
 	f.Add(strings.ReplaceAll(good, ",", ", "))
@@ -18,6 +18,10 @@ func FuzzParseAuthorization(f *testing.F) {
 	f.Add(good + `,mchid="2"`)
 	f.Add("Bearer x")
 	f.Add(schemeV3)
+	f.Add(`WECHATPAY2-SHA256-RSA2048 mchid="1",nonce_str="2",timestamp="3",serial_no="4",signature="5"`)
+	f.Add(`WECHATPAY2-SHA256-RSA2048 signature="a==",mchid="1",timestamp="3",serial_no="4",nonce_str="\"`)
+	f.Add(`WECHATPAY2-SHA256-RSA2048 mchid="1",mchid="2"`)
+	f.Add(`WECHATPAY2-SHA256-RSA2048  mchid="1", nonce_str="2",timestamp="3",serial_no="4",signature="5",`)
 	f.Fuzz(func(t *testing.T, text string) {
 		a, err := parseAuthorization(text)
 		if err != nil {
