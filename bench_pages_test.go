@@ -74,7 +74,7 @@ func (b *bench) cachedRow(r *running, headers bool) {
 	}
 	hello := b.m.role(b.t, "hello", "0", "BENCH_PAGE="+file)
 	defer hello.stop()
-	floor := []byte("GET /page HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + browser + gzipped + "\r\n")
+	floor := []byte("GET /page HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + benchBrowser + gzipped + "\r\n")
 	ours := func() sample { return r.run(pageLines, 1<<40, pageTime, asking(request), hello.pid()) }
 	b.served(name, 0.80, r, func() sample {
 		return hello.run(pageLines, 1<<40, pageTime, asking(floor), r.pid())
@@ -106,7 +106,7 @@ func asking(request []byte) func(*benchLine, int64) error {
 func (b *bench) drawnRows(r *running, cookies []string) {
 	hello := b.m.role(b.t, "hello", "0", "BENCH_PAGE=/dev/null")
 	defer hello.stop()
-	floor := []byte("GET /hello HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + browser + "\r\n")
+	floor := []byte("GET /hello HTTP/1.1\r\nHost: " + hello.addr + "\r\n" + benchBrowser + "\r\n")
 	for _, x := range []struct {
 		name, coding string
 		carts        int64

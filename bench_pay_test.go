@@ -41,7 +41,7 @@ func (b *bench) checkoutRow(what, coding string) {
 	r := b.shop.serve(dir, "http://"+gateway.addr)
 	defer r.stop()
 
-	floor := []byte("POST /checkout HTTP/1.1\r\nHost: " + proto.addr + "\r\n" + browser + "Content-Length: 0\r\n\r\n")
+	floor := []byte("POST /checkout HTTP/1.1\r\nHost: " + proto.addr + "\r\n" + benchBrowser + "Content-Length: 0\r\n\r\n")
 	next := int64(0)
 	once := func(n int64) func() sample {
 		return func() sample {

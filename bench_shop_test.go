@@ -237,8 +237,8 @@ func (b *benchShop) serveWith(dir string, account ...string) *running {
 	return &running{s, dir, "localhost:" + port, "127.0.0.1:" + ops}
 }
 
-// browser is the phone of the bench: inside WeChat, on gzip, in Chinese.
-const browser = "User-Agent: Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Mobile Safari/537.36 MicroMessenger/8.0.50\r\n" +
+// benchBrowser is the phone of the bench: inside WeChat, on gzip, in Chinese.
+const benchBrowser = "User-Agent: Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Mobile Safari/537.36 MicroMessenger/8.0.50\r\n" +
 	"Accept: text/html\r\nAccept-Language: zh-CN,zh;q=0.9\r\nSec-Fetch-Site: same-origin\r\n"
 
 const gzipped = "Accept-Encoding: gzip\r\n"
@@ -248,14 +248,14 @@ func (r *running) get(path, cookie, more string) []byte {
 	if cookie != "" {
 		more += "Cookie: " + cookie + "\r\n"
 	}
-	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + r.host + "\r\n" + browser + more + "\r\n")
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + r.host + "\r\n" + benchBrowser + more + "\r\n")
 }
 
 // post is a whole request with a form.
 func (r *running) post(path, cookie, more string, form url.Values) []byte {
 	body := form.Encode()
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%s%sCookie: %s\r\nOrigin: http://%s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		path, r.host, browser, more, cookie, r.host, len(body), body)
+		path, r.host, benchBrowser, more, cookie, r.host, len(body), body)
 }
 
 // profile writes a CPU profile of the shop for five seconds of something, into
