@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"wxshop/checkout"
 	"wxshop/models"
+	"wxshop/models/modelstest"
 	"wxshop/wxpay"
 	"wxshop/wxpay/sim"
 )
@@ -86,7 +86,7 @@ type world struct {
 	speaks  wxpay.Version       // pay.api
 	change  func(*wxpay.Config) // how the keys of v3 differ from the simulator's, if they do
 	net     *local
-	dir     string
+	db      models.Config
 	store   *models.Store
 	sim     *sim.Sim
 	svc     *checkout.Service
@@ -140,7 +140,8 @@ func newWorld(t *testing.T) *world {
 
 func newWorldOf(t *testing.T, api wxpay.Version) *world {
 	t.Helper()
-	w := &world{t: t, speaks: api, net: &local{}, dir: t.TempDir(), counts: map[string]int{}}
+	w := &world{t: t, speaks: api, net: &local{}, counts: map[string]int{}}
+	w.db.Driver, w.db.DSN = modelstest.Database(t, migrated)
 	var err error
 	w.sim, err = sim.New(sim.Options{
 		BaseURL: "http://gateway", BrowserURL: "http://face", AppURL: "http://shop", Seed: 1, Keys: &rsaKeys,
@@ -161,12 +162,21 @@ func newWorldOf(t *testing.T, api wxpay.Version) *world {
 	return w
 }
 
-// open starts the shop's side on the database file; restart calls it again.
+// migrated makes the tables of an empty database.
+func migrated(driver, dsn string) error {
+	s, err := models.Open(context.Background(), models.Config{Driver: driver, DSN: dsn}, models.Options{})
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// open starts the shop's side on the database; restart calls it again.
 func (w *world) open() {
 	w.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	w.store, err = models.Open(w.t.Context(), models.Config{Driver: "sqlite", DSN: filepath.Join(w.dir, "shop.db")},
+	w.store, err = models.Open(w.t.Context(), w.db,
 		models.Options{Log: log, Crash: w.crash})
 	if err != nil {
 		w.t.Fatal(err)

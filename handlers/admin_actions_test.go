@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -54,14 +53,7 @@ func TestAdminAskFindsAMisfit(t *testing.T) {
 	w := newWorld(t)
 	w.hire("owner", "owner")
 	no := w.paidOrder(w.inside("1").signIn(), "LJ-50g")
-	db, err := sql.Open("sqlite", w.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`UPDATE payments SET total = total + 1`); err != nil {
-		t.Fatal(err)
-	}
+	w.exec(`UPDATE payments SET total = total + 1`)
 	res := w.outside().enters("owner").submit("/admin/orders/"+no+"/ask", url.Values{})
 	if !strings.Contains(res.body, "微信说已付，但和订单对不上") || !strings.Contains(res.body, `<span class="pip">1</span>`) {
 		t.Errorf("asking about a payment that does not fit\n%s", res.body)

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"database/sql"
 	"net/http"
 	"net/url"
 	"strings"
@@ -127,14 +126,7 @@ func TestAdminRemovedPerson(t *testing.T) {
 	w := newWorld(t)
 	w.hire("gone", "owner")
 	c := w.outside().enters("gone")
-	db, err := sql.Open("sqlite", w.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`DELETE FROM staff WHERE name = 'gone'`); err != nil {
-		t.Fatal(err)
-	}
+	w.exec(`DELETE FROM staff WHERE name = 'gone'`)
 	res := c.do("GET", "/admin/orders", nil)
 	if res.StatusCode != http.StatusSeeOther || c.cookies["admin_sess"] != "" {
 		t.Errorf("the session of a removed person = %d, cookie %q", res.StatusCode, c.cookies["admin_sess"])

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +22,7 @@ import (
 
 	"wxshop/checkout"
 	"wxshop/models"
+	"wxshop/models/modelstest"
 	"wxshop/wxpay"
 	"wxshop/wxpay/sim"
 	"wxshop/wxpay/sim/browser"
@@ -80,7 +81,7 @@ func (l *wires) RoundTrip(r *http.Request) (*http.Response, error) {
 type world struct {
 	t     testing.TB
 	net   *wires
-	file  string // of the database
+	db    models.Config // of the database
 	store *models.Store
 	sim   *sim.Sim
 	shop  http.Handler
@@ -159,8 +160,8 @@ func startWorld(w *world, change ...func(*Config)) *world {
 		t.Fatal(err)
 	}
 	w.net.set("gateway", http.HandlerFunc(w.serveGateway))
-	w.file = filepath.Join(t.TempDir(), "shop.db")
-	w.store, err = models.Open(t.Context(), models.Config{Driver: "sqlite", DSN: w.file},
+	w.db.Driver, w.db.DSN = modelstest.Database(t, migrated)
+	w.store, err = models.Open(t.Context(), w.db,
 		models.Options{Log: log, Now: w.now})
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +174,15 @@ func startWorld(w *world, change ...func(*Config)) *world {
 	w.open(c, log)
 	w.net.set(base.Host, w.shop)
 	return w
+}
+
+// migrated makes the tables of an empty database.
+func migrated(driver, dsn string) error {
+	s, err := models.Open(context.Background(), models.Config{Driver: driver, DSN: dsn}, models.Options{})
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 func (w *world) now() time.Time { return w.clock() }
@@ -542,13 +552,10 @@ func (w *world) attempt(no string) *models.Payment {
 // dump is the content of the database, table by table, for comparisons.
 func (w *world) dump() map[string]string {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", w.file)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	db := modelstest.Reach(w.t, w.db.Driver, w.db.DSN)
 	defer db.Close()
 	out := map[string]string{}
-	for _, table := range texts(w.t, db, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'`) {
+	for _, table := range texts(w.t, db, modelstest.Tables(w.db.Driver)) {
 		out[table[0]] = ""
 		for _, row := range texts(w.t, db, `SELECT * FROM "`+table[0]+`" ORDER BY 1`) {
 			out[table[0]] += strings.Join(row, "|") + "\n"
@@ -560,20 +567,7 @@ func (w *world) dump() map[string]string {
 // exec changes the database behind everybody's back; it gives the rows.
 func (w *world) exec(q string, args ...any) int64 {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", w.file)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
-	res, err := db.Exec(q, args...)
-	if err != nil {
-		w.t.Fatalf("%s: %v", q, err)
-	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return n
+	return modelstest.Exec(w.t, w.db.Driver, w.db.DSN, q, args...)
 }
 
 // texts reads a query with every value as text.
