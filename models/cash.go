@@ -58,7 +58,7 @@ func (tx *Tx) sell(n NewSale, now time.Time) (*Order, *Payment, error) {
 		o.No = tx.number("", now)
 		o.ID, err = tx.insert(`INSERT INTO orders(no, user_id, form_token, state, goods_total, delivery_fee, total, name, phone, province, city, district, street,
 			note, created_at, expires_at, extended, close_reason, revived, carrier, tracking_no, source)
-			VALUES(?, ?, ?, 'unpaid', ?, 0, ?, '', '', '', '', '', '', '', ?, ?, 0, '', 0, '', '', ?)`,
+			VALUES(?, ?, ?, 'unpaid', ?, 0, ?, '', '', '', '', '', '', '', ?, ?, FALSE, '', FALSE, '', '', ?)`,
 			o.No, o.UserID, o.FormToken, o.GoodsTotal, o.Total, o.CreatedAt, o.ExpiresAt, o.Source)
 		return err
 	})

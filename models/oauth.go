@@ -2,8 +2,8 @@ package models
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 )
 
 const maxTrips = 5 // open trips to WeChat's authorize page per session
@@ -11,12 +11,22 @@ const maxTrips = 5 // open trips to WeChat's authorize page per session
 // PutOAuthState stores one trip; at most five are open per session, the oldest goes.
 func (s *Store) PutOAuthState(ctx context.Context, x OAuthState) error {
 	err := s.write(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`INSERT INTO oauth_states(hash, session_hash, return_path, created_at, expires_at) VALUES(?, ?, ?, ?, ?)`,
-			x.Hash, x.SessionHash, x.ReturnPath, x.CreatedAt, x.ExpiresAt)
+		created := x.CreatedAt
+		before, newest, err := tx.trips(x.SessionHash)
 		if err != nil {
 			return err
 		}
-		return tx.dropTrips(x)
+		if !created.After(newest.Time) { // in the same millisecond: still the newest
+			created = At(newest.Add(time.Millisecond))
+		}
+		for _, hash := range before[min(len(before), maxTrips-1):] {
+			if _, err := tx.exec(`DELETE FROM oauth_states WHERE hash = ?`, hash); err != nil {
+				return err
+			}
+		}
+		_, err = tx.exec(`INSERT INTO oauth_states(hash, session_hash, return_path, created_at, expires_at) VALUES(?, ?, ?, ?, ?)`,
+			x.Hash, x.SessionHash, x.ReturnPath, created, x.ExpiresAt)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("put oauth state: %w", err)
@@ -24,32 +34,25 @@ func (s *Store) PutOAuthState(ctx context.Context, x OAuthState) error {
 	return nil
 }
 
-// dropTrips removes the oldest trips of a session beside x.
-func (tx *Tx) dropTrips(x OAuthState) error {
-	rows, err := tx.rows(`SELECT hash FROM oauth_states WHERE session_hash = ? AND hash <> ? ORDER BY created_at DESC, hash`, x.SessionHash, x.Hash)
+// trips are the open trips of a session, the newest first, and when that one
+// began.
+func (tx *Tx) trips(sessionHash string) (hashes []string, newest Time, err error) {
+	rows, err := tx.rows(`SELECT hash, created_at FROM oauth_states WHERE session_hash = ? ORDER BY created_at DESC`, sessionHash)
 	if err != nil {
-		return err
+		return nil, Time{}, err
 	}
 	defer rows.Close()
-	var old []string
-	for n := 1; rows.Next(); n++ {
+	for rows.Next() {
 		var hash string
-		if err := rows.Scan(&hash); err != nil {
-			return err
+		var created Time
+		if err := rows.Scan(&hash, &created); err != nil {
+			return nil, Time{}, err
 		}
-		if n >= maxTrips {
-			old = append(old, hash)
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, hash := range old {
-		if _, err := tx.exec(`DELETE FROM oauth_states WHERE hash = ?`, hash); err != nil {
-			return err
+		if hashes = append(hashes, hash); len(hashes) == 1 {
+			newest = created
 		}
 	}
-	return nil
+	return hashes, newest, rows.Err()
 }
 
 // TakeOAuthState uses a state up, once, whoever is first; ErrNotFound when it
