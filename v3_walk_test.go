@@ -16,7 +16,7 @@ func TestWalkInWeChatV3(t *testing.T) {
 	w, browser := newTown(t, "WXSHOP_PAY_API=v3"), chromium(t)
 	me := person(t, browser, 390, 844)
 	no := me.buy(w.face, func() {})
-	if got := eval[string](me, "JSON.parse(document.querySelector('script#pay').textContent).signType"); got != "RSA" {
+	if got := eval[string](me, "JSON.parse(document.querySelector('script#pay').textContent).bridge.signType"); got != "RSA" {
 		t.Errorf("the page pays with signType %q, want RSA", got)
 	}
 	me.shot("v3-pay")
