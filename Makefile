@@ -52,10 +52,11 @@ histories:
 # from START on. A failure names its seed; SEEDS=1 plays it again, byte for byte.
 SEEDS ?= 1000
 START ?= 1
+ACTS  ?= 40
 simulate:
 	@mkdir -p bin
 	@CGO_ENABLED=0 go test -c -tags $(TAGS) -o bin/wxshop.simulate .
-	@START=$(START) SEEDS=$(SEEDS) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
+	@START=$(START) SEEDS=$(SEEDS) ACTS=$(ACTS) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
 
 # A library of somebody else against the simulator, from a module of its own.
 strangers:

@@ -451,7 +451,7 @@ func (w *street) sameUser(no string, mine []string) bool {
 
 // act takes one from what a history may have.
 func (w *street) act() bool {
-	if w.tally.Acts >= maxActs || w.t.Failed() {
+	if w.tally.Acts >= w.acts || w.t.Failed() {
 		return false
 	}
 	w.tally.Acts++

@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// maxActs is how much happens in one history.
-const maxActs = 40
+// usualActs is how much happens in one history.
+const usualActs = 40
 
 // play plays the history of one seed and gives its log.
 func play(t *testing.T, seed uint64) (log string, sums tally) {
@@ -50,7 +50,7 @@ func play(t *testing.T, seed uint64) (log string, sums tally) {
 		})
 	})
 	if !ok {
-		t.Logf("seed %d failed; the whole log is in %s\nreplay it: make simulate START=%d SEEDS=1", seed, keep(t, seed, log), seed)
+		t.Logf("seed %d failed; the whole log is in %s\nreplay it: %s", seed, keep(t, seed, log), replay(seed))
 	}
 	return log, sums
 }
@@ -76,10 +76,27 @@ func keep(t *testing.T, seed uint64, log string) string {
 func watch(seed uint64) (stop func()) {
 	t := time.AfterFunc(3*time.Minute, func() {
 		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "seed %d hangs: make simulate START=%d SEEDS=1\n%s\n", seed, seed, buf[:runtime.Stack(buf, true)])
+		fmt.Fprintf(os.Stderr, "seed %d hangs: %s\n%s\n", seed, replay(seed), buf[:runtime.Stack(buf, true)])
 		os.Exit(2)
 	})
 	return func() { t.Stop() }
+}
+
+// replay is the line that plays a seed again, byte for byte.
+func replay(seed uint64) string {
+	more := ""
+	if n := acts(); n != usualActs {
+		more = fmt.Sprint(" ACTS=", n)
+	}
+	return fmt.Sprintf("make simulate START=%d SEEDS=1%s", seed, more)
+}
+
+// acts is how much happens in one history of this run.
+func acts() int64 {
+	if raceDetector {
+		return int64(asked("ACTS", 10)) // all is ten times slower
+	}
+	return int64(asked("ACTS", usualActs))
 }
 
 // asked reads a number from the environment.
@@ -93,7 +110,7 @@ func asked(name string, def uint64) uint64 {
 // Many histories, each of one seed: whatever fails, in whatever order, every
 // order ends and the money is right to the fen.
 func TestSimulate(t *testing.T) {
-	start, seeds := asked("START", 1), asked("SEEDS", 10)
+	start, seeds := asked("START", 1), asked("SEEDS", 50)
 	var all tally
 	began := time.Now()
 	if n := uint64(runtime.NumCPU()); os.Getenv("SHARD") == "" && seeds >= 20 && n > 1 {

@@ -46,6 +46,8 @@ type street struct {
 	wires sync.WaitGroup // calls under way, also those whose caller left
 	cut   atomic.Bool    // nothing gets through between shop and WeChat
 	lag   float64        // how often a message between them takes long
+	tick  time.Duration  // of the shop's loops
+	acts  int64          // that this history may have
 	tally tally
 
 	failures int
@@ -121,6 +123,7 @@ func newStreet(t testing.TB, seed uint64, dir string) *street {
 	t.Helper()
 	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
 	w.lag = []float64{0, 0.05, 0.25}[w.rnd.IntN(3)]
+	w.tick, w.acts = []time.Duration{15 * time.Second, 40 * time.Second, time.Minute}[w.rnd.IntN(3)], acts()
 	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
 	var err error
 	w.sim, err = sim.New(sim.Options{
@@ -159,7 +162,7 @@ func (w *street) open() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	shop, err := build(context.WithValue(ctx, actorKey{}, ""), w.cfg, parts{
-		Log: silent, Transport: &wire{w, r.name, r}, Crash: r.crash, Tick: 20 * time.Second,
+		Log: silent, Transport: &wire{w, r.name, r}, Crash: r.crash, Tick: w.tick,
 		Step: func(ctx context.Context) {
 			if who := actor(ctx, r.name); who != "" {
 				w.stage.choose(who, storeCall())
