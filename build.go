@@ -65,7 +65,7 @@ func build(ctx context.Context, cfg Config, p parts) (s *Shop, err error) {
 		}
 	}
 	s.Config = cfg
-	if s.Store, err = models.Open(ctx, cfg.Database, models.Options{Log: p.Log, Now: p.Now, Crash: p.Crash, Step: p.Step}); err != nil {
+	if s.Store, err = models.Open(ctx, cfg.Database, models.Options{Log: p.Log, Now: p.Now, Crash: p.Crash, Step: p.Step, Serves: true}); err != nil {
 		return s, err
 	}
 	if cfg.Simulator.Enabled {

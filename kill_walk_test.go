@@ -17,6 +17,12 @@ import (
 // through it.
 func newDivided(t *testing.T) *town {
 	t.Helper()
+	return newDividedIn(t, t.TempDir())
+}
+
+// newDividedIn is newDivided with the shop's files in a folder of the test's.
+func newDividedIn(t *testing.T, dir string, env ...string) *town {
+	t.Helper()
 	w := &town{t: t}
 	shop, ops, gate, face, toGate, toShop := freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)
 	w.gateway, w.face, w.ops = "http://127.0.0.1:"+gate, "http://127.0.0.1:"+face, "http://127.0.0.1:"+ops
@@ -32,12 +38,12 @@ func newDivided(t *testing.T) *town {
 	var id map[string]string
 	w.api("GET", "identity", nil, &id)
 	w.identity = id
-	w.shop = &process{t: t, args: []string{"serve"}, dir: t.TempDir(), env: append(baseEnv(),
+	w.shop = &process{t: t, args: []string{"serve"}, dir: dir, env: append(append(baseEnv(),
 		"WXSHOP_SITE_BASE_URL="+w.shopURL, "WXSHOP_SITE_LISTEN=127.0.0.1:"+shop, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops,
 		"WXSHOP_SIMULATOR_ENABLED=false", "WXSHOP_WECHAT_APP_ID="+id["app_id"], "WXSHOP_WECHAT_APP_SECRET="+id["app_secret"],
 		"WXSHOP_WECHAT_API_BASE=http://127.0.0.1:"+toGate,
 		"WXSHOP_PAY_MCH_ID="+id["mch_id"], "WXSHOP_PAY_API_KEY="+id["api_key"], "WXSHOP_PAY_HOSTS=http://127.0.0.1:"+toGate,
-		"WXSHOP_PAY_TIMEOUT=2s", "WXSHOP_ORDERS_CHASE_AFTER=2s")}
+		"WXSHOP_PAY_TIMEOUT=2s", "WXSHOP_ORDERS_CHASE_AFTER=2s"), env...)}
 	t.Cleanup(func() {
 		w.shop.end(os.Interrupt)
 		if t.Failed() {

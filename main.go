@@ -50,6 +50,8 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" default:"1" help:"Run the shop (this is what wxshop alone does)."`
 	Sim     simCmd     `cmd:"" help:"Run only the simulated WeChat, for a shop in any language."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database up to date and stop."`
+	Backup  backupCmd  `cmd:"" help:"Copy the database into a new file while the shop runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the database. The shop must not run."`
 	Order   orderCmd   `cmd:"" help:"Print what happened to an order."`
 	Doctor  doctorCmd  `cmd:"" help:"Look for what keeps the shop from taking money: settings, keys, certificate, WeChat's answers."`
 	User    userCmd    `cmd:"" help:"The people who may sign in at /admin."`

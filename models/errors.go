@@ -102,7 +102,7 @@ func told(err error) error {
 	case sqliteReadOnly, sqliteCantOpen:
 		return fmt.Errorf("%w: its file cannot be written", ErrBusy)
 	case sqliteIOErr:
-		return fmt.Errorf("%w: the disk reports an error (SQLite %d)", ErrBusy, c)
+		return fmt.Errorf("%w: the disk is full or reports an error (SQLite %d)", ErrBusy, c)
 	}
 	return fmt.Errorf("database: %v", err)
 }

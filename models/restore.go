@@ -132,10 +132,10 @@ const markEnd = ".open"
 func (f file) mark() error {
 	h, err := os.OpenFile(f.name+markEnd, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("mark the database as open: %w", err)
+		return fmt.Errorf("mark the database as open: %w", unwritable(err))
 	}
 	if err := errors.Join(h.Sync(), h.Close()); err != nil {
-		return fmt.Errorf("mark the database as open: %w", err)
+		return fmt.Errorf("mark the database as open: %w", unwritable(err))
 	}
 	return durable(filepath.Dir(f.name))
 }

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // pragma is a setting of a connection, as it is asked for and as it reads back.
@@ -46,13 +48,24 @@ func prepareFile(dsn string) (file, error) {
 		return f, err
 	}
 	if err := os.MkdirAll(filepath.Dir(f.name), 0o700); err != nil {
-		return f, fmt.Errorf("make the folder of the database: %w", err)
+		return f, fmt.Errorf("make the folder of the database: %w", unwritable(err))
 	}
 	h, err := os.OpenFile(f.name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return f, fmt.Errorf("open the database file: %w", err)
+		return f, fmt.Errorf("open the database file: %w", unwritable(err))
 	}
 	return f, h.Close()
+}
+
+// unwritable adds what to do to an error of the file system.
+func unwritable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: the user that runs this program must be able to write the file and its folder", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: the disk is full, make room", err)
+	}
+	return err
 }
 
 func parseDSN(dsn string) (file, error) {
