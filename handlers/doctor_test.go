@@ -38,7 +38,13 @@ func (w wireTo) RoundTrip(r *http.Request) (*http.Response, error) {
 // simulator in WeChat's place.
 func rightCheckup(t *testing.T) Checkup {
 	t.Helper()
-	s, err := sim.New(sim.Options{BaseURL: "http://gateway", Seed: 1, Log: slog.New(slog.DiscardHandler)})
+	c, _ := rightCheckupWith(t)
+	return c
+}
+
+func rightCheckupWith(t *testing.T) (Checkup, *sim.Sim) {
+	t.Helper()
+	s, err := sim.New(sim.Options{BaseURL: "http://gateway", Seed: 1, Keys: &rsaKeys, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +68,8 @@ func rightCheckup(t *testing.T) Checkup {
 		Account: wxpay.MPConfig{AppID: id.AppID, AppSecret: id.AppSecret, APIBase: "http://gateway", Transport: wechat},
 		CertPEM: []byte(id.MerchantCertificate), KeyPEM: []byte(id.MerchantPrivateKey), Serial: id.MerchantSerialNo,
 		VerifyFiles: fstest.MapFS{"MP_verify_0123456789abcdef.txt": {Data: []byte("0123456789abcdef")}},
-		KeysFile:    keys, Self: wireTo{refuses}, Now: time.Now, Online: true, Certificate: true,
-	}
+		KeysFile:    keys, Self: wireTo{refuses}, Now: time.Now, Online: true, Certificate: true, API: wxpay.V2,
+	}, s
 }
 
 func TestDoctorFindsNothingWrong(t *testing.T) {
