@@ -58,10 +58,17 @@ func (l handed) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	w, done := httptest.NewRecorder(), make(chan struct{})
-	go func() { defer close(done); l.h.ServeHTTP(w, in) }()
+	w, done, ended := httptest.NewRecorder(), make(chan struct{}), false
+	go func() {
+		defer close(done)
+		defer func() { ended = recover() == nil }() // http.ErrAbortHandler cuts the connection
+		l.h.ServeHTTP(w, in)
+	}()
 	select {
 	case <-done:
+		if !ended {
+			return nil, io.ErrUnexpectedEOF
+		}
 		return w.Result(), nil
 	case <-r.Context().Done():
 		return nil, r.Context().Err()

@@ -1,7 +1,6 @@
 package wxpay
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -134,7 +133,7 @@ func FuzzNotifyV3(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if plain, err := g.seal.open(&tree, tree.object(0, "resource")); err == nil && !bytes.Contains([]byte(good), body[:1]) {
+		if plain, err := g.seal.open(&tree, tree.object(0, "resource")); err == nil && string(plain) != paidJSON && string(plain) != refundedJSON {
 			t.Fatalf("%q opens", plain)
 		}
 		x := g.transaction(&tree)
