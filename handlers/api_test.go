@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -144,7 +147,11 @@ func (p *program) buy() string {
 
 // The walk of a mini program: sign in, look, order, pay, see.
 func TestMiniProgram(t *testing.T) {
-	w := newWorld(t)
+	inBothWorlds(t, isMiniProgram)
+}
+
+func isMiniProgram(t *testing.T, w *world) {
+	t.Helper()
 	p := w.mini(0)
 	var goods struct {
 		Goods []struct{ Slug, Name, Picture string }
@@ -204,6 +211,13 @@ func TestMiniProgram(t *testing.T) {
 // (mini programs: payment), not with wxpay.
 func (w *world) checkPaySign(appID string, pay map[string]string) {
 	w.t.Helper()
+	if w.speaks == wxpay.V3 {
+		if len(pay) != 5 || !strings.HasPrefix(pay["package"], "prepay_id=wx") || pay["signType"] != "RSA" ||
+			!w.signedByUs(pay["paySign"], appID, pay["timeStamp"], pay["nonceStr"], pay["package"]) {
+			w.t.Errorf("wx.requestPayment with %v: not signed by the merchant", pay)
+		}
+		return
+	}
 	want := w.sign(map[string]string{
 		"appId": appID, "timeStamp": pay["timeStamp"], "nonceStr": pay["nonceStr"], "package": pay["package"], "signType": pay["signType"],
 	}, nil)
@@ -212,9 +226,26 @@ func (w *world) checkPaySign(appID string, pay map[string]string) {
 	}
 }
 
+// signedByUs verifies a signature of the merchant over lines, from the document
+// (WeChat Pay v3, invoking the payment), not with wxpay.
+func (w *world) signedByUs(signature string, lines ...string) bool {
+	w.t.Helper()
+	block, _ := pem.Decode([]byte(w.sim.Identity().MerchantCertificate))
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sig, err := base64.StdEncoding.DecodeString(signature)
+	return err == nil && cert.CheckSignature(x509.SHA256WithRSA, []byte(strings.Join(lines, "\n")+"\n"), sig) == nil
+}
+
 // The walk of an app's server.
 func TestAppServer(t *testing.T) {
-	w := newWorld(t, withApp)
+	inBothWorlds(t, isAppServer, withApp)
+}
+
+func isAppServer(t *testing.T, w *world) {
+	t.Helper()
 	p := w.app("u-42")
 	var list struct{ Orders []apiOrder }
 	p.call("GET", "/orders", nil).into(200, &list)
@@ -226,7 +257,9 @@ func TestAppServer(t *testing.T) {
 	p.call("POST", "/orders/"+no+"/pay", map[string]string{"ip": "203.0.113.9"}).into(200, &params)
 	id, sign := w.sim.Identity(), params["sign"]
 	delete(params, "sign")
-	if params["partnerid"] != id.MchID || params["prepayid"] == "" || params["package"] != "Sign=WXPay" || sign != w.sign(params, nil) {
+	if params["partnerid"] != id.MchID || params["prepayid"] == "" || params["package"] != "Sign=WXPay" ||
+		w.speaks == wxpay.V2 && sign != w.sign(params, nil) ||
+		w.speaks == wxpay.V3 && !w.signedByUs(sign, id.AppID, params["timestamp"], params["noncestr"], params["prepayid"]) {
 		t.Errorf("app parameters %v, sign %s", params, sign)
 	}
 	attempt := w.attempt(no)

@@ -132,9 +132,16 @@ var rsaKeys sim.Keys
 
 // newWorldV3 is a shop that speaks v3 and, for what is older, v2. The
 // simulator's keys are on disk, so that a test can be WeChat itself.
-func newWorldV3(t testing.TB) *world {
+func newWorldV3(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	return startWorld(&world{t: t, speaks: wxpay.V3, simData: t.TempDir()})
+	return startWorld(&world{t: t, speaks: wxpay.V3, simData: t.TempDir()}, change...)
+}
+
+// inBothWorlds runs a test on v2 and on v3.
+func inBothWorlds(t *testing.T, f func(*testing.T, *world), change ...func(*Config)) {
+	t.Helper()
+	t.Run("v2", func(t *testing.T) { f(t, newWorld(t, change...)) })
+	t.Run("v3", func(t *testing.T) { f(t, newWorldV3(t, change...)) })
 }
 
 func startWorld(w *world, change ...func(*Config)) *world {
