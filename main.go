@@ -31,6 +31,9 @@ func exitCode(err error, stderr io.Writer) int {
 	if errors.Is(err, errUsage) {
 		return 2
 	}
+	if errors.Is(err, errDiffer) {
+		return 3
+	}
 	return 1
 }
 
@@ -47,15 +50,16 @@ type commands struct {
 	Config   string `help:"The configuration; without it config.yaml in this folder, if there is one." type:"path" env:"WXSHOP_CONFIG" placeholder:"FILE"`
 	Insecure bool   `help:"Allow a site.base_url with plain http beyond this machine. For tests in a closed network."`
 
-	Serve   serveCmd   `cmd:"" default:"1" help:"Run the shop (this is what wxshop alone does)."`
-	Sim     simCmd     `cmd:"" help:"Run only the simulated WeChat, for a shop in any language."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database up to date and stop."`
-	Backup  backupCmd  `cmd:"" help:"Copy the database into a new file while the shop runs."`
-	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the database. The shop must not run."`
-	Order   orderCmd   `cmd:"" help:"Print what happened to an order."`
-	Doctor  doctorCmd  `cmd:"" help:"Look for what keeps the shop from taking money: settings, keys, certificate, WeChat's answers."`
-	User    userCmd    `cmd:"" help:"The people who may sign in at /admin."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" default:"1" help:"Run the shop (this is what wxshop alone does)."`
+	Sim       simCmd       `cmd:"" help:"Run only the simulated WeChat, for a shop in any language."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database up to date and stop."`
+	Backup    backupCmd    `cmd:"" help:"Copy the database into a new file while the shop runs."`
+	Restore   restoreCmd   `cmd:"" help:"Put a backup in the place of the database. The shop must not run."`
+	Reconcile reconcileCmd `cmd:"" help:"Compare WeChat's bill of a day with our books; status 3 says that they differ."`
+	Order     orderCmd     `cmd:"" help:"Print what happened to an order."`
+	Doctor    doctorCmd    `cmd:"" help:"Look for what keeps the shop from taking money: settings, keys, certificate, WeChat's answers."`
+	User      userCmd      `cmd:"" help:"The people who may sign in at /admin."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // run is the program: args without its name. It ends when ctx does.

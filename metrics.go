@@ -35,14 +35,16 @@ type books struct {
 }
 
 var bookHelp = map[string]string{
-	"shop_orders":            "Orders, by state.",
-	"shop_payments_to_check": "Rows of payments to check that nobody has explained yet.",
-	"shop_payments_due":      "Open attempts to pay that WeChat is to be asked about now, counted up to 500.",
-	"shop_refunds_pending":   "Refunds that are due and not asked for yet, counted up to 500.",
-	"shop_db_commits_total":  "Transactions that were committed.",
-	"shop_db_writes_total":   "Writes that shared those commits.",
-	"shop_db_rollbacks":      "Batches that were rolled back and run again one by one.",
-	"shop_db_queue_length":   "Writes that wait for their commit.",
+	"shop_orders":                              "Orders, by state.",
+	"shop_payments_to_check":                   "Rows of payments to check that nobody has explained yet.",
+	"shop_bill_differences":                    "Differences between WeChat's bills and our books that nobody has dealt with yet.",
+	"shop_bill_last_success_timestamp_seconds": "When a day's bill was last compared to the end; 0: never.",
+	"shop_payments_due":                        "Open attempts to pay that WeChat is to be asked about now, counted up to 500.",
+	"shop_refunds_pending":                     "Refunds that are due and not asked for yet, counted up to 500.",
+	"shop_db_commits_total":                    "Transactions that were committed.",
+	"shop_db_writes_total":                     "Writes that shared those commits.",
+	"shop_db_rollbacks":                        "Batches that were rolled back and run again one by one.",
+	"shop_db_queue_length":                     "Writes that wait for their commit.",
 }
 
 // maxCounted bounds what a question for figures may cost.
@@ -82,6 +84,16 @@ func (b *books) Collect(ch chan<- prometheus.Metric) {
 	}
 	if n, err := b.store.OpenMisfits(ctx); err == nil {
 		send("shop_payments_to_check", prometheus.GaugeValue, n)
+	}
+	if n, err := b.store.OpenDifferences(ctx); err == nil {
+		send("shop_bill_differences", prometheus.GaugeValue, n)
+	}
+	if last, err := b.store.LastBill(ctx); err == nil {
+		var at int64
+		if !last.IsZero() {
+			at = last.Unix()
+		}
+		send("shop_bill_last_success_timestamp_seconds", prometheus.GaugeValue, at)
 	}
 	if due, err := b.store.DueQueries(ctx, maxCounted); err == nil {
 		send("shop_payments_due", prometheus.GaugeValue, int64(len(due)))

@@ -69,7 +69,7 @@ func TestAdminRoleMatrix(t *testing.T) {
 		if strings.HasSuffix(x.path, "/signout") {
 			continue // it would end the matrix; see TestAdminSignOut
 		}
-		path := strings.NewReplacer("cashdesk/:no", "cashdesk/"+sale, ":no", no, ":id", "1").Replace(x.path)
+		path := strings.NewReplacer("cashdesk/:no", "cashdesk/"+sale, ":day", "2026-11-19", ":no", no, ":id", "1").Replace(x.path)
 		fmt.Fprintf(&b, "%-38s", x.method+" "+x.path)
 		for _, who := range columns {
 			var form url.Values
@@ -111,7 +111,7 @@ func TestAdminCrossSite(t *testing.T) {
 		if x.method != http.MethodPost {
 			continue
 		}
-		path := strings.NewReplacer(":no", no, ":id", "1").Replace(x.path)
+		path := strings.NewReplacer(":no", no, ":id", "1", ":day", "2026-11-19").Replace(x.path)
 		for name, header := range map[string]http.Header{
 			"cross-site": {"Sec-Fetch-Site": {"cross-site"}},
 			"same-site":  {"Sec-Fetch-Site": {"same-site"}},

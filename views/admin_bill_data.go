@@ -169,6 +169,8 @@ func adminBillTint(d *models.BillDay, open int64) string {
 		return string(Bad)
 	case d.State == models.BillWaits:
 		return string(Wait)
+	case d.State == models.BillNone:
+		return ""
 	}
 	return string(OK)
 }
@@ -179,6 +181,14 @@ func (p *AdminPage) billState(d *models.BillDay, open int64) string {
 		return fill(p.w().Bills.Differ, open)
 	}
 	return word(p.w().BillSteps, d.State)
+}
+
+// daySum is an amount of a day, if there is an answer about it.
+func (p *AdminPage) daySum(d *models.BillDay, f models.Fen) string {
+	if !d.State.Compared() {
+		return "–"
+	}
+	return adminYuan(f)
 }
 
 // yesterday is the newest day that WeChat may have a bill of.
