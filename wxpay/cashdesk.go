@@ -2,7 +2,9 @@ package wxpay
 
 import "context"
 
-// CashDesk takes money from a payer who stands in front of us: v2 only. There
+// CashDesk takes money from a payer who stands in front of us: v2 only, whose
+// calls every merchant may make beside those of v3; payment codes in v3 are for
+// some merchants, and WeChat's own texts differ on whether they exist. There
 // is no notification; an error for which [IsUnknown] holds, [ErrUserPaying]
 // among them, is cleared up by Query every few seconds for 45 s and, if that
 // says nothing either, by Reverse until it says that it need not be repeated.

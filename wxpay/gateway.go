@@ -8,11 +8,14 @@
 //	t, err := gw.ParseNotify(header, body)   // WeChat calls back; verified
 //	w.Write(gw.Accept())                     // only once t is stored durably
 //
-// and Query asks when the notification does not come. Other products differ in
+// and Query asks when the notification does not come. [NewV2] and [NewV3] make
+// the gateways of the two versions of the API, which differ in nothing else
+// that a caller sees: a merchant may use both at once, and the order space is
+// one, but an order stays with the version that placed it. Other products differ in
 // the second step only: show the QR code of [Prepaid].CodeURL (Native), send
 // the browser to H5URL (H5), or hand [Gateway.App]'s parameters to an app. A
 // mini program's orders carry its app id and are signed with BridgeFor; a
-// [CashDesk] charges a payment code at once. Refund gives money back and
+// [CashDesk], of v2 only, charges a payment code at once. Refund gives money back and
 // QueryRefund says when it has arrived; Bill and FundFlow stream what WeChat
 // counted that day. An error for which
 // [IsUnknown] holds says that WeChat may or may not have done it: ask with
@@ -77,13 +80,13 @@ type Order struct {
 	OutTradeNo  string    // the merchant's number of this attempt: 6–32 of [0-9A-Za-z_-|*]
 	TradeType   TradeType // JSAPI needs OpenID
 	Description string    // what the payer sees; cleaned and cut to 127 bytes
-	Attach      string    // returned verbatim; never trust it to choose an order
+	Attach      string    // returned verbatim (v3: without emoji, cut to 127 bytes); never trust it to choose an order
 	Total       int64     // fen, ≥ 1
 	OpenID      string    // of the payer under AppID
 	AppID       string    // the payer's side: a mini program's, an app's; empty = the gateway's own
-	ClientIP    string    // the payer's, or this machine's for Native
+	ClientIP    string    // the payer's, or this machine's for Native; v3 needs it for H5 only
 	NotifyURL   string    // absolute, without a query
-	Start       time.Time // any zone; sent in Beijing time
+	Start       time.Time // any zone; sent in Beijing time; v2 only
 	Expire      time.Time // last moment to pay; at least a minute ahead
 	SignType    SignType  // v2 only; empty = the gateway's own
 }
@@ -125,7 +128,7 @@ func (t Transaction) Raw() map[string]string {
 	return t.said()
 }
 
-// BridgeParams are the six strings of getBrandWCPayRequest.
+// BridgeParams are the six strings of getBrandWCPayRequest. In v3 SignType is RSA.
 type BridgeParams struct {
 	AppID     string `json:"appId"`
 	TimeStamp string `json:"timeStamp"`
@@ -189,7 +192,8 @@ type Gateway interface {
 	// ParseRefundNotify reads a refund notification. In v2 it is only a HINT:
 	// it carries no signature and its cipher (AES-ECB under the key's MD5) does
 	// not keep anybody from repeating or reassembling it. Nothing may change
-	// because of it; ask QueryRefund.
+	// because of it; ask QueryRefund. In v3 it is signed like a payment's, and
+	// still older than what QueryRefund says.
 	ParseRefundNotify(h http.Header, body []byte) (Refund, error)
 
 	// Bill and FundFlow stream a day's bill as text, unpacked, for

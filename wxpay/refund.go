@@ -25,7 +25,7 @@ type RefundOrder struct {
 	Total       int64    // fen; of the whole order, as it was placed
 	Amount      int64    // fen; of this refund, 1 to Total
 	Reason      string   // what the payer sees; cleaned and cut to 80 bytes; may be empty
-	NotifyURL   string   // absolute, without a query; empty: as set on pay.weixin.qq.com
+	NotifyURL   string   // absolute, without a query; empty: as set on pay.weixin.qq.com; v3 refuses empty
 	AppID       string   // of the order, as in Order
 	SignType    SignType // of the order, as in Order
 }
