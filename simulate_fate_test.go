@@ -71,6 +71,7 @@ func (f *fate) restarts() {
 func (f *fate) reopens() {
 	f.w.stage.choose(fateName, "has closed")
 	f.w.sleep(fateName, time.Duration(f.rnd.Int64N(int64(3*time.Minute))))
+	f.w.changeOver()
 	f.w.open()
 }
 
@@ -96,6 +97,9 @@ func (f *fate) weather() {
 		rates["close-pay-race"], rates["close-ignored"], rates["order-paid-race"] = 0.3*f.rnd.Float64(), 0.8*f.rnd.Float64(), 0.2*f.rnd.Float64()
 		rates["refund-abnormal"], rates["not-enough"] = 0.3*f.rnd.Float64(), 0.1*f.rnd.Float64()
 	}
+	if f.w.switches && f.rnd.IntN(2) == 0 {
+		rates["key-rotation"], rates["notify-stale"] = 0.1*f.rnd.Float64(), 0.3*f.rnd.Float64()
+	}
 	in := map[string]any{"preset": preset, "rates": rates}
 	if code := f.w.api("", "PUT", "faults", in, nil); code != http.StatusOK {
 		f.w.fail("setting the faults %v = %d", in, code)
@@ -106,7 +110,7 @@ func (f *fate) weather() {
 // single are the faults that strike by themselves in some histories.
 var single = []string{
 	"notify-drop", "notify-delay", "notify-duplicate", "notify-reorder", "notify-before-answer", "notify-concurrent",
-	"notify-forged", "notify-wrong-amount", "connection-refused", "host-down", "reset-before-commit", "reset-after-commit",
+	"notify-forged", "notify-wrong-amount", "notify-stale", "key-rotation", "connection-refused", "host-down", "reset-before-commit", "reset-after-commit",
 	"answer-slow", "answer-truncated", "answer-5xx", "answer-html", "answer-unsigned", "answer-wrong-signature",
 	"system-error", "frequency-limited", "order-paid-race", "out-trade-no-used", "close-pay-race", "close-ignored", "not-enough", "user-paying",
 	"refund-processing", "refund-abnormal",

@@ -27,6 +27,9 @@ const usualActs = 40
 func play(t *testing.T, seed uint64) (log string, sums tally) {
 	t.Helper()
 	db := templateDB(t)
+	if err := makeKeys(); err != nil {
+		t.Fatal(err)
+	}
 	dir, err := os.MkdirTemp(memoryDir(), "wxshop-simulate-")
 	if err != nil {
 		t.Fatal(err)
@@ -167,11 +170,35 @@ func shards(t *testing.T, start, seeds, n uint64) tally {
 	return all
 }
 
+// many is from how many histories on every fault must have struck.
+const many = 1000
+
 // report says what was simulated.
 func report(t *testing.T, a tally, took time.Duration) {
 	t.Helper()
 	t.Logf("%d histories, %d acts, %d orders, %d choices, %d crashes; %.0f h simulated, %.0f s for each second of %.0f\norders: %s\nfaults: %s\nlogs: %x",
 		a.Histories, a.Acts, a.Orders, a.Choices, a.Crashes, a.Simulated.Hours(), a.Simulated.Seconds()/took.Seconds(), took.Seconds(), counts(a.Events), counts(a.Fired), a.Hash)
+	for name, n := range a.Fired {
+		if n == 0 && a.Histories >= many {
+			t.Errorf("%s never struck", name)
+		}
+	}
+}
+
+// A seed that the simulation failed with stays in this list.
+var badDays = []struct {
+	seed  uint64
+	found string
+}{
+	{68, "the reversal of a sale arrives after a query said that it is paid"},
+	{104, "the charge of a sale arrives after its reversal found nothing"},
+	{213, "\"paid\", asked before the reversal of a sale, is heard after it"},
+}
+
+func TestBadDays(t *testing.T) {
+	for _, d := range badDays {
+		play(t, d.seed)
+	}
 }
 
 // counts is a map in one line.
@@ -183,14 +210,22 @@ func counts(m map[string]int64) string {
 	return strings.Join(all, ", ")
 }
 
-// A seed gives the same log, byte for byte, whenever it is played.
+// A seed gives the same log, byte for byte, whenever it is played: again, and
+// in another process.
 func TestSimulationRepeats(t *testing.T) {
-	for _, seed := range []uint64{3, 4, 5} {
-		first, _ := play(t, seed)
+	const seeds = 4
+	var all tally
+	for seed := uint64(1); seed <= seeds; seed++ {
+		first, sums := play(t, seed)
 		second, _ := play(t, seed)
 		if first != second {
 			t.Errorf("seed %d gave two histories: %s", seed, differ(first, second))
 		}
+		all.add(sums)
+	}
+	elsewhere := shards(t, 1, seeds, 1)
+	if elsewhere.Hash != all.Hash || elsewhere.Choices != all.Choices {
+		t.Errorf("another process gave other histories: %d choices, %x; here %d, %x", elsewhere.Choices, elsewhere.Hash, all.Choices, all.Hash)
 	}
 }
 

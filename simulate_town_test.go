@@ -33,22 +33,23 @@ const (
 // street is a world of one seed: WeChat, which lives through everything, and a
 // shop, which is killed and started again on the same file.
 type street struct {
-	t     testing.TB
-	seed  uint64
-	rnd   *rand.Rand // of the director; each actor has its own
-	stage *stage
-	book  *book
-	dir   string
-	cfg   Config
-	sim   *sim.Sim
-	shop  atomic.Pointer[shopRun] // nil: nobody is there
-	runs  int
-	wires sync.WaitGroup // calls under way, also those whose caller left
-	cut   atomic.Bool    // nothing gets through between shop and WeChat
-	lag   float64        // how often a message between them takes long
-	tick  time.Duration  // of the shop's loops
-	acts  int64          // that this history may have
-	tally tally
+	t        testing.TB
+	seed     uint64
+	rnd      *rand.Rand // of the director; each actor has its own
+	stage    *stage
+	book     *book
+	dir      string
+	cfg      Config
+	sim      *sim.Sim
+	shop     atomic.Pointer[shopRun] // nil: nobody is there
+	runs     int
+	wires    sync.WaitGroup // calls under way, also those whose caller left
+	cut      atomic.Bool    // nothing gets through between shop and WeChat
+	lag      float64        // how often a message between them takes long
+	switches bool           // it speaks v3 as well
+	tick     time.Duration  // of the shop's loops
+	acts     int64          // that this history may have
+	tally    tally
 
 	failures int
 }
@@ -125,18 +126,83 @@ func newStreet(t testing.TB, seed uint64, dir string) *street {
 	w.lag = []float64{0, 0.05, 0.25}[w.rnd.IntN(3)]
 	w.tick, w.acts = []time.Duration{15 * time.Second, 40 * time.Second, time.Minute}[w.rnd.IntN(3)], acts()
 	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
+	v3 := w.rnd.IntN(5) == 0
+	if only := os.Getenv("API"); only != "" {
+		v3 = only == "v3"
+	}
 	var err error
 	w.sim, err = sim.New(sim.Options{
-		BaseURL: "http://" + spareHost, BrowserURL: "http://127.0.0.1:8082", AppURL: "http://" + shopHost,
+		Keys: &rsaKeys, BaseURL: "http://" + spareHost, BrowserURL: "http://127.0.0.1:8082", AppURL: "http://" + shopHost,
 		Seed: int64(seed)<<1 | 1, Transport: &wire{w, "wechat", nil}, Log: silent, Step: w.wechatStep,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.cfg, err = w.config(); err != nil {
+	if w.cfg, err = w.config(); err == nil && v3 {
+		err = w.speakV3()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// rsaKeys are made once for all histories, outside them: making keys takes
+// long, and uses up chance.
+var rsaKeys sim.Keys
+
+// makeKeys makes as many as a history may need.
+var makeKeys = sync.OnceValue(func() error {
+	s, err := sim.New(sim.Options{Keys: &rsaKeys})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := s.IdentityWithKeys(); err != nil {
+		return err
+	}
+	for range 3 {
+		for _, call := range []struct{ method, path, body string }{
+			{"PUT", "account", `{"key_mode":"certificate"}`}, {"POST", "keys", `{"rotate":"now"}`}, {"POST", "clock", `{"advance":"48h"}`},
+		} {
+			r := httptest.NewRequest(call.method, "http://"+gateHost+"/_sim/api/"+call.path, strings.NewReader(call.body))
+			r.Header.Set("Content-Type", "application/json")
+			rec := httptest.NewRecorder()
+			s.Gateway().ServeHTTP(rec, r)
+			if rec.Code != http.StatusOK {
+				return fmt.Errorf("%s %s = %d %s", call.path, call.body, rec.Code, rec.Body)
+			}
+		}
+	}
+	return nil
+})
+
+// speakV3 gives the shop the keys of v3: it begins with it or with v2, and
+// changes over at some of its starts. RSA makes these histories slow.
+func (w *street) speakV3() error {
+	mode := []string{"public_key", "certificate"}[w.rnd.IntN(2)]
+	if code := w.api("", "PUT", "account", map[string]string{"key_mode": mode}, nil); code != http.StatusOK {
+		return fmt.Errorf("key mode %s = %d", mode, code)
+	}
+	id, err := w.sim.IdentityWithKeys()
+	if err != nil {
+		return err
+	}
+	pay := &w.cfg.Pay
+	pay.APIv3Key, pay.SerialNo = id.APIv3Key, id.MerchantSerialNo
+	pay.PlatformKeyMode, pay.PlatformPublicKeyID = id.KeyMode, id.PlatformPublicKeyID
+	w.cfg.simulated = keysPEM{[]byte(id.MerchantPrivateKey), []byte(id.PlatformPublicKey)}
+	w.switches = true
+	w.changeOver()
+	return nil
+}
+
+// changeOver makes the next life of the shop speak v2 or v3.
+func (w *street) changeOver() {
+	if w.switches {
+		w.cfg.Pay.API = []string{"v2", "v3", "v3"}[w.rnd.IntN(3)]
+		w.book.note("owner", "writes pay.api: %s", w.cfg.Pay.API)
+	}
 }
 
 func (w *street) wechatStep(op string) { w.stage.choose("wechat "+op, "goes on") }
