@@ -26,6 +26,7 @@ type parts struct {
 	Now       func() time.Time
 	Transport http.RoundTripper        // from us to WeChat, and from the simulator to us
 	Crash     func(point string) error // see models.Options
+	Keys      *sim.Keys                // of the simulator's v3, shared by shops of one program; nil: its own
 	Step      func(context.Context)    // likewise
 	Tick      time.Duration            // see checkout.Options
 }
@@ -84,7 +85,7 @@ func newSim(cfg *Config, p parts) (*sim.Sim, error) {
 	w, err := sim.New(sim.Options{
 		Data: cfg.Simulator.Data, BaseURL: faceURL(cfg.Simulator.Listen, "localhost"), BrowserURL: browser, AppURL: cfg.Site.BaseURL,
 		Seed: cfg.Simulator.Seed, Faults: cfg.Simulator.Faults, Public: cfg.Simulator.Public,
-		Now: p.Now, Log: p.Log.With("face", "wechat"), Transport: p.Transport,
+		Now: p.Now, Log: p.Log.With("face", "wechat"), Transport: p.Transport, Keys: p.Keys,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the simulator: %w", err)

@@ -322,3 +322,50 @@ func TestWithoutTheOtherKeys(t *testing.T) {
 var discard = slog.New(slog.DiscardHandler)
 
 func readCloser(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }
+
+// A refund notification only makes the shop ask, in both versions: a true one
+// at once, and one that was forged to say "succeeded" changes nothing (P18).
+func TestRefundNotifyMakesUsAsk(t *testing.T) {
+	inBoth(t, func(t *testing.T, w *world) {
+		o := w.paidOrder()
+		w.api("PUT", "faults", map[string]any{"next": map[string]int{"refund-processing": 1}}, nil)
+		r, err := w.refunds(o, 800, "r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		later(10 * time.Minute) // by now it asks every half hour
+		w.wantRefund(r.OutRefundNo, models.RefundProcessing)
+		kinds := []string{"unsigned", "wrong_key", "xxe", "truncated"}
+		if w.speaks == wxpay.V3 {
+			kinds = append(kinds, "stale", "wrong_serial", "short_nonce", "signtest")
+		}
+		var got struct {
+			Acknowledged bool   `json:"acknowledged"`
+			Body         string `json:"body"`
+		}
+		forge := func(kind string) {
+			t.Helper()
+			in := map[string]string{"out_trade_no": r.OutTradeNo, "out_refund_no": r.OutRefundNo, "kind": kind}
+			if code := w.api("POST", "notifications/forge", in, &got); code != 200 {
+				t.Fatalf("forge %s = %d", kind, code)
+			}
+		}
+		for _, kind := range kinds {
+			if forge(kind); got.Acknowledged {
+				t.Errorf("%s was acknowledged: %s", kind, got.Body)
+			}
+		}
+		for _, kind := range []string{"wrong_amount", "unknown_order"} { // signed, and still only a reason to ask
+			if forge(kind); !got.Acknowledged {
+				t.Errorf("%s = %s", kind, got.Body)
+			}
+		}
+		later(10 * time.Second)
+		w.wantRefund(r.OutRefundNo, models.RefundProcessing)
+		if code := w.api("POST", "transactions/"+r.OutTradeNo+"/refunds/"+r.OutRefundNo, map[string]string{"outcome": "success"}, nil); code != 200 {
+			t.Fatalf("ending the refund = %d", code)
+		}
+		later(6 * time.Second) // the notification, and one turn of the loop
+		w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wxshop/models"
+	"wxshop/wxpay"
 )
 
 // codes are a fresh payment code and a face code of the first user, and whose.
@@ -231,4 +232,22 @@ func TestAdminDeskFace(t *testing.T) {
 	form.Set("openid", openid)
 	form.Set("code", face)
 	w.wantState(t, c.sells(form), models.Done)
+}
+
+// v3 has no payment codes: a shop without an APIv2 key says so before anybody
+// scans, and charges nothing.
+func TestAdminDeskWithoutV2(t *testing.T) {
+	w := startWorld(&world{t: t, speaks: wxpay.V3, simData: t.TempDir(), withoutV2: true})
+	w.hire("mei", "owner")
+	c := w.outside().enters("mei")
+	res := c.do("GET", "/admin/cashdesk", nil)
+	if res.StatusCode != 200 || !strings.Contains(res.body, "pay.api_key") {
+		t.Errorf("the desk does not say what is missing: %d\n%s", res.StatusCode, res.body)
+	}
+	before := w.dump()
+	res = c.do("POST", "/admin/cashdesk", url.Values{"amount": {"12.34"}, "code": {"130000000000000000"}, "token": {newSecret()[:32]}})
+	if res.StatusCode != 409 || !strings.Contains(res.body, "pay.api_key") {
+		t.Errorf("scanning = %d\n%s", res.StatusCode, res.body)
+	}
+	unchanged(t, before, w.dump(), "sessions")
 }

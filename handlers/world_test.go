@@ -91,6 +91,7 @@ type world struct {
 	gateway   func(w http.ResponseWriter, r *http.Request) bool
 	aesKey    string // of the messages of the official account; "" is plain
 	speaks    wxpay.Version
+	withoutV2 bool   // a merchant who has no APIv2 key
 	simData   string // where the simulator keeps its keys; "" keeps nothing
 	exchanges int    // codes that were tried at WeChat
 	mu        sync.Mutex
@@ -254,6 +255,9 @@ func (w *world) gateways(log *slog.Logger) map[wxpay.Version]wxpay.Gateway {
 		w.t.Fatal(err)
 	}
 	gates[wxpay.V3] = v3
+	if w.withoutV2 {
+		delete(gates, wxpay.V2)
+	}
 	return gates
 }
 
