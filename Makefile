@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # The whole suite; a test that hangs shows where.
 TIMEOUT  ?= 15m
 
-.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories simulate strangers
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories simulate soak mutants strangers
 
 # Shop, simulated WeChat and sample goods; prints where everything is.
 run: build
@@ -57,6 +57,16 @@ simulate:
 	@mkdir -p bin
 	@CGO_ENABLED=0 go test -c -tags $(TAGS) -o bin/wxshop.simulate .
 	@START=$(START) SEEDS=$(SEEDS) ACTS=$(ACTS) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
+
+# The real binary under load with its WeChat at its rudest, killed every few
+# seconds; afterwards the books are compared with WeChat's ledger.
+SOAK ?= 10m
+soak:
+	CGO_ENABLED=0 SOAK=$(SOAK) go test -count=1 -timeout 0 -tags $(TAGS) -run '^TestSoak' -v .
+
+# Shops that are broken on purpose, one guard each: the tests must notice.
+mutants:
+	go test -count=1 -timeout 60m -tags "$(TAGS) mutants" -run '^TestMutants$$' -v .
 
 # A library of somebody else against the simulator, from a module of its own.
 strangers:
