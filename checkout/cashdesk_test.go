@@ -2,6 +2,7 @@ package checkout_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func (w *world) paycode() string {
 func (w *world) sells(amount models.Fen, code string) (*models.Order, error) {
 	forms++
 	return w.svc.Sell(w.t.Context(), checkout.SaleRequest{
-		StaffID: 1, Token: strings.Repeat("s", forms), Amount: amount, Code: code, ClientIP: "127.0.0.1",
+		StaffID: 1, Token: fmt.Sprintf("sale-%d", forms), Amount: amount, Code: code, ClientIP: "127.0.0.1",
 	})
 }
 

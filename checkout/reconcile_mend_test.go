@@ -79,7 +79,7 @@ func (w *world) unsettled() (*models.Order, models.BillDifference) {
 // Paid there and not here: asking settles it through the one door, the row is
 // resolved, and the next run finds nothing.
 func TestMendUnsettled(t *testing.T) {
-	stillBubble(t, func(t *testing.T, w *world) {
+	stillBoth(t, func(t *testing.T, w *world) {
 		o, d := w.unsettled()
 		m, err := w.svc.AskDifference(t.Context(), d.ID, "staff:mei")
 		if err != nil || !m.Resolved || m.Found != checkout.FoundPaid || m.Day != "2026-11-19" {
@@ -117,7 +117,7 @@ func TestResolvedByNextRun(t *testing.T) {
 // Paid there and not wanted here: settled, and given back in full, once; more
 // than a person may is refused before anything happens.
 func TestMendByRefund(t *testing.T) {
-	stillBubble(t, func(t *testing.T, w *world) {
+	stillBoth(t, func(t *testing.T, w *world) {
 		o, d := w.unsettled()
 		if _, err := w.svc.RefundDifference(t.Context(), d.ID, "staff:mei", "买家不要了", 16799); !errors.Is(err, checkout.ErrOverLimit) {
 			t.Errorf("beyond the limit = %v", err)
@@ -141,7 +141,7 @@ func TestMendByRefund(t *testing.T) {
 // A payment to check is known: its line is no difference. One that we lost is,
 // and asking makes it a payment to check that goes back in full.
 func TestReconcileMisfit(t *testing.T) {
-	stillBubble(t, func(t *testing.T, w *world) {
+	stillBoth(t, func(t *testing.T, w *world) {
 		w.sold(500)
 		foreign := w.foreign(4321)
 		at(1, 10, 0, 0)
@@ -169,7 +169,7 @@ func TestReconcileMisfit(t *testing.T) {
 // What a planted difference offers: WeChat does not know the order that it
 // lists, so nothing can be given back and a person explains it; that stays.
 func TestMendExtra(t *testing.T) {
-	stillBubble(t, func(t *testing.T, w *world) {
+	stillBoth(t, func(t *testing.T, w *world) {
 		w.sold(500)
 		at(1, 10, 0, 0)
 		w.next("bill-extra")
@@ -253,7 +253,7 @@ func TestMisfitOfAnotherAmountExcusesNothing(t *testing.T) {
 // again each half hour; a day without money counts as done; days during which
 // the shop was off are caught up, a week at most; no day is done twice.
 func TestReconcileJob(t *testing.T) {
-	stillBubble(t, func(t *testing.T, w *world) {
+	stillBoth(t, func(t *testing.T, w *world) {
 		w.sold(500)
 		turn := func() {
 			t.Helper()
