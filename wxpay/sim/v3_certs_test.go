@@ -193,6 +193,22 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// A reset in the middle of a rotation ends it: the certificate that signs
+// stays, however long.
+func TestResetEndsRotation(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.setMode("certificate")
+	old := w.identity().PlatformSerialNo
+	w.keys(`{"rotate":"start"}`, 200)
+	w.api("POST", "reset", "", 200, nil)
+	w.setMode("certificate")
+	w.api("POST", "clock", `{"advance":"72h"}`, 200, nil)
+	if keys, h, _ := w.listed(); len(keys) != 1 || keys[old] == nil || h.Get("Wechatpay-Serial") != old {
+		t.Errorf("%d certificates are listed, signed by %s", len(keys), h.Get("Wechatpay-Serial"))
+	}
+	w.keys(`{"rotate":"start"}`, 200)
+}
+
 // The fault rotates in the middle of a run: notifications and answers are
 // signed by the new certificate at once.
 func TestFaultKeyRotation(t *testing.T) {

@@ -99,6 +99,10 @@ func TestPublicDoctorV3(t *testing.T) {
 	if d := w.sim.calls.latest(1)[0].Diagnosis; d == nil || d.Expected != "" {
 		t.Errorf("%+v", d)
 	}
+	sheet := `{"appId":"wx","timeStamp":"1554208460","nonceStr":"n","package":"prepay_id=x","signType":"RSA","paySign":"` + strings.Repeat("QUFB", 85) + `QQ=="}`
+	if got := w.diagnosed(diagnoseJSON{Direction: "request", Body: sheet}); got.Expected != "" || got.Cause != "wrong-key" {
+		t.Errorf("pay sheet: %+v", got)
+	}
 	if _, keys := w.keys("", 200); keys.APIv3Key != "" {
 		t.Errorf("keys %+v", keys)
 	}

@@ -64,7 +64,7 @@ func rsaSign(key *rsa.PrivateKey, text string) (string, error) {
 
 // rsaHolds verifies a signature in standard Base64.
 func rsaHolds(key *rsa.PublicKey, text, sign string) bool {
-	raw, err := base64.StdEncoding.Strict().DecodeString(sign)
+	raw, err := base64.StdEncoding.DecodeString(sign)
 	sum := sha256.Sum256([]byte(text))
 	return err == nil && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], raw) == nil
 }
