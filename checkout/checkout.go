@@ -84,16 +84,18 @@ func New(c Config, o Options) *Service {
 	}
 }
 
-// ErrNoGateway says that the keys of the API version by which something was
-// made are not configured any more.
-var ErrNoGateway = errors.New("the keys of this version of the API are not configured")
+// ErrNoGateway says that the keys of the API version, or of the merchant, by
+// which something was made are not configured any more.
+var ErrNoGateway = errors.New("the keys of this version of the API, or of this merchant, are not configured")
 
 // gateway is the one that a payment was made with, whatever is configured now.
+// Another merchant's keys are none: WeChat would say by them that there is no
+// such order, while its money is with the merchant of before.
 func (s *Service) gateway(p *models.Payment) (wxpay.Gateway, error) {
-	if g, ok := s.gates[wxpay.Version(p.API)]; ok {
+	if g, ok := s.gates[wxpay.Version(p.API)]; ok && p.MchID == s.cfg.MchID {
 		return g, nil
 	}
-	return nil, &wxpay.Error{Op: "gateway", Message: "made with " + p.API, Unknown: true, Err: ErrNoGateway}
+	return nil, &wxpay.Error{Op: "gateway", Message: "made with " + p.API + " by merchant " + p.MchID, Unknown: true, Err: ErrNoGateway}
 }
 
 // outlive detaches work that must be finished once begun from the request

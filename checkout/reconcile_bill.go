@@ -33,7 +33,9 @@ func (s *Service) openBill(ctx context.Context, day time.Time) (bill io.ReadClos
 		switch {
 		case err == nil:
 			return bill, v, nil
-		case errors.Is(err, wxpay.ErrBillNotReady):
+		case errors.Is(err, wxpay.ErrBillNotReady), errors.Is(err, wxpay.ErrNoBill) && s.now().Before(day.Add(billReady)):
+			// "None" before the hour may mean "not yet": believed, it would
+			// close the day, and every payment of it would count as missing.
 			return nil, v, ErrBillWaits
 		case errors.Is(err, wxpay.ErrNoBill) && s.now().Sub(day) > billKept:
 			return nil, v, ErrBillGone
@@ -91,8 +93,13 @@ func asLine(r *wxpay.BillRow) (models.BillLine, error) {
 	case "REVOKED":
 		l.Kind = models.LineReversed
 	}
+	for _, other := range []string{r.RefundID, r.TransactionID} { // money without a number of ours is still money
+		if l.Number == "" {
+			l.Number = other
+		}
+	}
 	if l.Number == "" {
-		l.Number = r.RefundID
+		return l, fmt.Errorf("%w: a line without any number", wxpay.ErrBadBill)
 	}
 	for _, s := range []string{l.Number, l.OutTradeNo, l.TransactionID, l.RefundID} {
 		if len(s) > 64 {

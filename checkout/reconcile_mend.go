@@ -158,7 +158,8 @@ func (s *Service) resolved(ctx context.Context, d *models.BillDifference, actor 
 // RefundDifference gives money back in full that the bill has and we did not
 // count as paid: it is settled first, and what then does not go back by itself
 // is refunded. limit as in RefundRequest. models.ErrBadMove: WeChat has no such
-// payment, so there is nothing to give back.
+// payment, so there is nothing to give back; models.ErrStale: its amount is not
+// the one that the bill had, so that the person decided about something else.
 func (s *Service) RefundDifference(ctx context.Context, id int64, actor, note string, limit models.Fen) (*models.Refund, error) {
 	d, err := s.openDifference(ctx, id)
 	switch {
@@ -178,12 +179,18 @@ func (s *Service) RefundDifference(ctx context.Context, id int64, actor, note st
 	}
 	for i := range books.Misfits {
 		if m := &books.Misfits[i]; m.State == "open" && m.TransactionID == d.TransactionID {
+			if m.Total != d.Theirs {
+				return nil, fmt.Errorf("refund %s: WeChat says %s now: %w", d.Theirs, m.Total, models.ErrStale)
+			}
 			return s.RefundMisfit(ctx, m.ID, actor, note)
 		}
 	}
 	p := books.Payments[d.OutTradeNo]
 	if p == nil || p.State != models.PayPaid {
 		return nil, fmt.Errorf("refund %s: WeChat has no such payment: %w", d.Number, models.ErrBadMove)
+	}
+	if p.Total != d.Theirs {
+		return nil, fmt.Errorf("refund %s: we were paid %s: %w", d.Theirs, p.Total, models.ErrStale)
 	}
 	return s.refundWhole(ctx, p, d, actor, note, limit)
 }
@@ -196,7 +203,7 @@ func (s *Service) refundWhole(ctx context.Context, p *models.Payment, d *models.
 		return nil, err
 	}
 	for i := range rs {
-		if rs[i].OutTradeNo == p.OutTradeNo {
+		if rs[i].OutTradeNo == p.OutTradeNo && rs[i].State != models.RefundClosed {
 			return &rs[i], nil
 		}
 	}

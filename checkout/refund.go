@@ -110,6 +110,9 @@ func (s *Service) paidWith(ctx context.Context, no string) (*models.Payment, err
 func (s *Service) RefundMisfit(ctx context.Context, id int64, actor, note string) (*models.Refund, error) {
 	ctx, cancel := outlive(ctx, placing)
 	defer cancel()
+	if err := s.misfitHasGateway(ctx, id); err != nil {
+		return nil, err
+	}
 	by := models.Account{API: string(s.cfg.API), SignType: s.signType(s.cfg.API), AppID: s.cfg.AppID}
 	r, err := s.store.RefundMisfit(ctx, id, by, actor, note)
 	if err != nil {
@@ -121,6 +124,27 @@ func (s *Service) RefundMisfit(ctx context.Context, id int64, actor, note string
 		s.log.Warn("refund not taken on yet", "refund", r.OutRefundNo, "err", err)
 	}
 	return r, nil
+}
+
+// misfitHasGateway: money under a number of ours goes back by the keys that the
+// number was made with. Without them there would be a promise that nobody keeps,
+// and that keeps the shop from starting again.
+func (s *Service) misfitHasGateway(ctx context.Context, id int64) error {
+	ms, err := s.store.Misfits(ctx, false, id+1, 1)
+	if err != nil || len(ms) == 0 || ms[0].ID != id {
+		return err // that there is none, the store says
+	}
+	p, err := s.store.Payment(ctx, ms[0].OutTradeNo)
+	if errors.Is(err, models.ErrNotFound) { // not ours: by what new ones go by
+		return nil
+	}
+	if err == nil {
+		_, err = s.gateway(p)
+	}
+	if err != nil {
+		return fmt.Errorf("refund misfit %d: %w", id, err)
+	}
+	return nil
 }
 
 // RefundOnce takes every refund whose time has come one step on.

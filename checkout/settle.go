@@ -178,7 +178,7 @@ func compare(t wxpay.Transaction, p *models.Payment) difference {
 	case t.Total != int64(p.Total):
 		got := strconv.FormatInt(t.Total, 10)
 		if t.Total < 0 {
-			got = t.Raw()["total_fee"]
+			got = t.Raw()[map[wxpay.Version]string{wxpay.V2: "total_fee", wxpay.V3: "amount.total"}[t.Version]]
 		}
 		return difference{"amount", got, strconv.FormatInt(int64(p.Total), 10)}
 	case t.Currency != p.Currency:

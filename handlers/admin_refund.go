@@ -288,6 +288,9 @@ func (s *Server) refundMisfit(c *gin.Context, d *duty) error {
 	if left, ok := errors.AsType[*models.CapError](err); ok {
 		return s.done(c, d, adminCheckPath, views.Bad, views.AdminSaidMisfitNothing, "¥"+left.Left.String())
 	}
+	if errors.Is(err, checkout.ErrNoGateway) {
+		return s.checkPage(c, d, http.StatusUnprocessableEntity, views.AdminCheckPage{At: id, Note: f.raw("note"), Problem: views.AdminRefundAPI})
+	}
 	if err != nil {
 		return err
 	}
