@@ -53,10 +53,12 @@ histories:
 SEEDS ?= 1000
 START ?= 1
 ACTS  ?= 40
+# sqlite, postgres or mysql; the servers are started for it.
+DRIVER ?= sqlite
 simulate:
 	@mkdir -p bin
 	@CGO_ENABLED=0 go test -c -tags $(TAGS) -o bin/wxshop.simulate .
-	@START=$(START) SEEDS=$(SEEDS) ACTS=$(ACTS) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
+	@START=$(START) SEEDS=$(SEEDS) ACTS=$(ACTS) WXSHOP_TEST_DRIVER=$(DRIVER) $(if $(filter-out sqlite,$(DRIVER)),.ci/databases) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
 
 # The real binary under load with its WeChat at its rudest, killed every few
 # seconds; afterwards the books are compared with WeChat's ledger.

@@ -18,6 +18,8 @@ import (
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
+
+	"wxshop/models/modelstest"
 )
 
 // usualActs is how much happens in one history.
@@ -26,7 +28,6 @@ const usualActs = 40
 // play plays the history of one seed and gives its log.
 func play(t *testing.T, seed uint64) (log string, sums tally) {
 	t.Helper()
-	db := templateDB(t)
 	if err := makeKeys(); err != nil {
 		t.Fatal(err)
 	}
@@ -35,15 +36,13 @@ func play(t *testing.T, seed uint64) (log string, sums tally) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "shop.db"), db, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	ok := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+		db := database(t, dir)
 		defer watch(seed)()
 		cryptotest.SetGlobalRandom(t, seed)
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Until(time.Date(2026, 11, 19, 2, 0, 0, 0, time.UTC)))
-			w := newStreet(t, seed, dir)
+			w := newStreet(t, seed, dir, db)
 			w.history()
 			log, sums = w.book.text(), w.tally
 			sums.Hash = hashOf(log)
@@ -88,8 +87,11 @@ func watch(seed uint64) (stop func()) {
 // replay is the line that plays a seed again, byte for byte.
 func replay(seed uint64) string {
 	more := ""
+	if d := modelstest.Driver(); d != "sqlite" {
+		more = " DRIVER=" + d
+	}
 	if n := acts(); n != usualActs {
-		more = fmt.Sprint(" ACTS=", n)
+		more += fmt.Sprint(" ACTS=", n)
 	}
 	return fmt.Sprintf("make simulate START=%d SEEDS=1%s", seed, more)
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"wxshop/models"
+	"wxshop/models/modelstest"
 	"wxshop/wxpay/sim"
 )
 
@@ -120,7 +121,7 @@ func (r *shopRun) crash(point string) error {
 }
 
 // newStreet opens WeChat and the shop. It runs in the bubble.
-func newStreet(t testing.TB, seed uint64, dir string) *street {
+func newStreet(t testing.TB, seed uint64, dir string, db models.Config) *street {
 	t.Helper()
 	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
 	w.lag = []float64{0, 0.05, 0.25}[w.rnd.IntN(3)]
@@ -141,6 +142,7 @@ func newStreet(t testing.TB, seed uint64, dir string) *street {
 	if w.cfg, err = w.config(); err == nil && v3 {
 		err = w.speakV3()
 	}
+	w.cfg.Database = db
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +217,7 @@ func (w *street) config() (Config, error) {
 	}
 	c.Simulator.Enabled = false
 	c.Pay.Hosts = []string{"http://" + gateHost, "http://" + spareHost}
-	c.Database.DSN, c.Session.KeysFile = filepath.Join(w.dir, "shop.db"), filepath.Join(w.dir, "session.keys")
+	c.Session.KeysFile = filepath.Join(w.dir, "session.keys")
 	c.Limits.OrdersPerMinute, c.Limits.PagesPerSecond = 0, 0
 	c.Orders.Expire = []time.Duration{6 * time.Minute, 10 * time.Minute, 30 * time.Minute}[w.rnd.IntN(3)]
 	return c, nil
@@ -424,40 +426,46 @@ func (w *street) api(who, method, path string, in, out any) int {
 }
 
 // template is the bytes of a migrated database with goods, made once.
-var template struct {
-	once  sync.Once
-	bytes []byte
-	err   error
-}
-
-func templateDB(t testing.TB) []byte {
-	t.Helper()
-	template.once.Do(func() {
-		dir, err := os.MkdirTemp(memoryDir(), "wxshop-simulate-")
-		if err != nil {
-			template.err = err
-			return
-		}
-		defer os.RemoveAll(dir)
-		template.bytes, template.err = makeTemplate(filepath.Join(dir, "shop.db"))
-	})
-	if template.err != nil {
-		t.Fatal(template.err)
-	}
-	return template.bytes
-}
-
-func makeTemplate(file string) ([]byte, error) {
-	ctx := context.Background()
-	s, err := models.Open(ctx, models.Config{Driver: "sqlite", DSN: file}, models.Options{Log: silent})
+var template = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp(memoryDir(), "wxshop-simulate-")
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.SeedIfEmpty(ctx, shelf)
-	if err := errors.Join(err, s.Close()); err != nil {
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "shop.db")
+	if err := stock("sqlite", file); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(file)
+})
+
+// stock migrates a database and puts goods on the shelf.
+func stock(driver, dsn string) error {
+	ctx := context.Background()
+	s, err := models.Open(ctx, models.Config{Driver: driver, DSN: dsn}, models.Options{Log: silent})
+	if err != nil {
+		return err
+	}
+	_, err = s.SeedIfEmpty(ctx, shelf)
+	return errors.Join(err, s.Close())
+}
+
+// database is one for a history, in dir or on a server.
+func database(t *testing.T, dir string) models.Config {
+	t.Helper()
+	if modelstest.Driver() != "sqlite" {
+		driver, dsn := modelstest.Database(t, stock)
+		return models.Config{Driver: driver, DSN: dsn}
+	}
+	db, err := template()
+	file := filepath.Join(dir, "shop.db")
+	if err == nil {
+		err = os.WriteFile(file, db, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return models.Config{Driver: "sqlite", DSN: file}
 }
 
 // shelf is what is sold: enough of one thing, little of another, and one piece.
