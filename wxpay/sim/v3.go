@@ -22,7 +22,6 @@ type v3Request struct {
 
 // v3Answer is a yes of API v3.
 type v3Answer struct {
-	status int    // 0: 200
 	body   any    // nil: none
 	no     string // out_trade_no that it was about
 	advice string

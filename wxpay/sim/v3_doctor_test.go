@@ -31,7 +31,6 @@ type mistake struct {
 	cause                   string
 	says                    string // somewhere in the explanation
 	difference              int    // 0: do not look
-	status                  int    // 0: 401
 }
 
 const (

@@ -8,7 +8,6 @@ import "regexp"
 var (
 	outTradeNoForm  = regexp.MustCompile(`^[0-9A-Za-z_\-|*]*$`)
 	outRefundNoForm = regexp.MustCompile(`^[0-9A-Za-z_\-|*@]*$`)
-	numberForm      = regexp.MustCompile(`^[0-9]*$`)
 	timeForm        = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`)
 	dateForm        = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 )

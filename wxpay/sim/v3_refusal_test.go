@@ -276,7 +276,7 @@ func TestExpiryOfAPIv3(t *testing.T) {
 		w := newWorld(t, Options{})
 		past := time.Now().Add(-time.Hour).In(beijing).Format(time.RFC3339)
 		w.orderV3("expiry00001", "time_expire", past)
-		if left := w.sim.ledger.orders["expiry00001"].Expires.Sub(time.Now()); left != time.Minute {
+		if left := time.Until(w.sim.ledger.orders["expiry00001"].Expires); left != time.Minute {
 			t.Errorf("%s are left", left)
 		}
 		w.orderV3("expiry00001", "time_expire", past)

@@ -36,17 +36,24 @@ func rotating(certs []platformCert, now time.Time) bool {
 	return slices.ContainsFunc(certs, func(c platformCert) bool { return c.Signs.After(now) || c.Gone.After(now) })
 }
 
+// holdRing returns the keys and keeps others from changing them until done.
+func (ids *identity) holdRing() (ring *keyring, done func(), err error) {
+	if _, err := ids.keyring(); err != nil { // which makes them under the same lock
+		return nil, nil, err
+	}
+	ids.making.Lock()
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	return ids.ring, ids.making.Unlock, nil
+}
+
 // rotate takes a step of a rotation at business time now.
 func (ids *identity) rotate(step string, now time.Time) error {
-	ring, err := ids.keyring()
+	ring, done, err := ids.holdRing()
 	if err != nil {
 		return err
 	}
-	ids.making.Lock()
-	defer ids.making.Unlock()
-	ids.mu.Lock()
-	ring = ids.ring // somebody may have been quicker
-	ids.mu.Unlock()
+	defer done()
 	certs, under := ring.listed(now), rotating(ring.platform, now)
 	last := len(certs) - 1
 	switch {
@@ -123,12 +130,11 @@ func (ids *identity) endRotation(now time.Time) error {
 	if untouched {
 		return nil
 	}
-	ring, err := ids.keyring()
+	ring, done, err := ids.holdRing()
 	if err != nil {
 		return err
 	}
-	ids.making.Lock()
-	defer ids.making.Unlock()
+	defer done()
 	last := ring.signing(now)
 	last.Signs, last.Gone = time.Time{}, time.Time{}
 	return ids.keepRing(&keyring{merchant: ring.merchant, public: ring.public, platform: []platformCert{last}})
