@@ -41,6 +41,7 @@ var badHeaders = map[string]func(h http.Header, body *string){
 	"time of letters":      func(h http.Header, _ *string) { h.Set("Wechatpay-Timestamp", "abc") },
 	"milliseconds":         func(h http.Header, _ *string) { h.Set("Wechatpay-Timestamp", "1722850421000") },
 	"SM2":                  func(h http.Header, _ *string) { h.Set("Wechatpay-Signature-Type", "WECHATPAY2-SM2-WITH-SM3") },
+	"two types":            func(h http.Header, _ *string) { h.Add("Wechatpay-Signature-Type", "WECHATPAY2-SHA256-RSA2048") },
 	"no type, other bytes": func(h http.Header, b *string) { h.Del("Wechatpay-Signature-Type"); *b += "\n" },
 }
 

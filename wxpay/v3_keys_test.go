@@ -296,8 +296,12 @@ func TestBadCertificateLists(t *testing.T) {
 		"algorithm":      func(p *platform) { p.bend = func(e map[string]any) { sealed(e)["algorithm"] = "AEAD_SM4_GCM" } },
 		"nothing inside": func(p *platform) { p.bend = func(e map[string]any) { delete(e, "encrypt_certificate") } },
 		"other serial":   func(p *platform) { p.bend = func(e map[string]any) { e["serial_no"] = serialB } },
-		"not PEM":        func(p *platform) { p.listed[0].pem = "x" },
-		"too many":       func(p *platform) { p.listed = append(make([]platformCert, 0), repeat(p.listed[0], 17)...) },
+		"serial of another": func(p *platform) {
+			p.bend = func(e map[string]any) { e["serial_no"] = serialB }
+			p.signs.serial = serialB
+		},
+		"not PEM":  func(p *platform) { p.listed[0].pem = "x" },
+		"too many": func(p *platform) { p.listed = append(make([]platformCert, 0), repeat(p.listed[0], 17)...) },
 		"an EC key": func(p *platform) {
 			p.listed[0].pem = certificatePEM(newIssuer(t).issue(t, &x509.Certificate{SerialNumber: serialNumber(serialA)}, ecKey(t).Public()).Raw)
 		},
@@ -310,6 +314,9 @@ func TestBadCertificateLists(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if name == "refused" && !strings.Contains(err.Error(), "微信支付公钥") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "over" && !strings.Contains(err.Error(), "is over") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if len(p.asked) > 0 {
