@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +99,7 @@ type world struct {
 	countMu sync.Mutex
 	stops   []func()
 	crash   func(string) error
+	shift   atomic.Int64 // how far the shop's clock is from WeChat's
 	user    *models.User
 	openid  string
 }
@@ -177,7 +179,7 @@ func (w *world) open() {
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	w.store, err = models.Open(w.t.Context(), w.db,
-		models.Options{Log: log, Crash: w.crash})
+		models.Options{Log: log, Crash: w.crash, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -186,7 +188,7 @@ func (w *world) open() {
 		API: w.speaks, AppID: id.AppID, MchID: id.MchID, SignType: wxpay.HMACSHA256, NotifyBase: "http://shop",
 		ShopName: "云间茶铺", Expire: 30 * time.Minute, ChaseAfter: time.Minute, ConfirmAfter: 10 * day,
 		DeliveryFee: 800, FreeFrom: 9900,
-	}, checkout.Options{Store: w.store, Gateways: w.gateways(log), Log: log, Count: w.count})
+	}, checkout.Options{Store: w.store, Gateways: w.gateways(log), Log: log, Now: w.now, Count: w.count})
 	notify := w.notifications()
 	w.net.set("shop", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
@@ -198,6 +200,9 @@ func (w *world) open() {
 		h.ServeHTTP(rw, r)
 	}))
 }
+
+// now is the shop's clock.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
 // gateways are v2, and v3 as soon as it was spoken once, as in the shop.
 func (w *world) gateways(log *slog.Logger) map[wxpay.Version]wxpay.Gateway {

@@ -295,3 +295,34 @@ func TestStartAfterACrash(t *testing.T) {
 		t.Error("the refused start changed the file")
 	}
 }
+
+// D3: after a crash or a restore WeChat is asked also about attempts that this
+// database believes closed; after an orderly stop it is not.
+func TestWakeAfterRestore(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		path, s, u := fileShop(t, 5)
+		o, p := place(t, s, checkout(u.ID, "closed", Line{1, 1}))
+		if err := s.EndPayment(t.Context(), p.ID, PayClosed, "shopper", "", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CheckAgain(t.Context(), p.ID, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if crash {
+			os.WriteFile(path+".open", nil, 0o600)
+		}
+		s = openAt(t, path, Options{Serves: true})
+		n, err := s.WakeQueries(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		due, err := s.DueQueries(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 1}[crash]; len(due) != want || n != int64(want) {
+			t.Errorf("crash %v: %d attempts of %s are asked about, %d woken; want %d", crash, len(due), o.No, n, want)
+		}
+	}
+}
