@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -265,7 +266,7 @@ func (s *Store) EndPayment(ctx context.Context, paymentID int64, to PayState, ac
 		now := s.time()
 		if slices.Contains(payMoves[p.State], to) {
 			if to == PayFailed {
-				p.LastError = note
+				p.LastError = shortError(note)
 			}
 			err := tx.move(p, to, &Event{At: now, Actor: actor, Kind: "attempt", Amount: p.Total, Note: note})
 			if err != nil {
@@ -280,12 +281,25 @@ func (s *Store) EndPayment(ctx context.Context, paymentID int64, to PayState, ac
 	return nil
 }
 
+// maxError is how many bytes of an error the column of an attempt holds.
+const maxError = 1024
+
+// shortError cuts an error to what its column holds: a server refuses a longer
+// text and the whole step with it, and some errors list every name of somebody
+// else's certificate.
+func shortError(s string) string {
+	if len(s) <= maxError {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxError], "")
+}
+
 // Postpone sets the next query of an open attempt and remembers why. For an
 // attempt that ended meanwhile only the messages are kept.
 func (s *Store) Postpone(ctx context.Context, paymentID int64, next time.Time, lastError string, msgs []Message) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		_, err := tx.exec(`UPDATE payments SET next_query_at = ?, queries = queries + 1, last_error = ?
-			WHERE id = ? AND state IN ('created', 'prepaid', 'reversing')`, At(next), lastError, paymentID)
+			WHERE id = ? AND state IN ('created', 'prepaid', 'reversing')`, At(next), shortError(lastError), paymentID)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,6 +178,29 @@ func TestDueQueries(t *testing.T) {
 		}
 		if n := due(); n != 2 {
 			t.Errorf("%d due after waking", n)
+		}
+	})
+}
+
+// A long error does not keep an attempt from being asked about or ended: a
+// server would refuse the text, and the step with it.
+func TestLongErrorIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, u := shop(t, 50, Options{})
+		_, p := place(t, s, checkout(u.ID, "a", Line{1, 1}))
+		long := strings.Repeat("证书", 500)
+		if err := s.Postpone(t.Context(), p.ID, time.Now().Add(time.Hour), long, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Payment(t.Context(), p.OutTradeNo)
+		if err != nil || len(got.LastError) > 1024 || !strings.HasPrefix(long, got.LastError) || len(got.LastError) < 1000 {
+			t.Errorf("%d bytes of the error are kept, %v", len(got.LastError), err)
+		}
+		if err := s.EndPayment(t.Context(), p.ID, PayFailed, "system", long, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = s.Payment(t.Context(), p.OutTradeNo); err != nil || got.State != PayFailed || len(got.LastError) > 1024 {
+			t.Errorf("%s with %d bytes of the error, %v", got.State, len(got.LastError), err)
 		}
 	})
 }
