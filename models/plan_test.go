@@ -50,6 +50,7 @@ func hotQueries(s *Store) map[string]string {
 		"no refund":  unbilledBack,
 		"paid sum":   sumPaid,
 		"bill lines": billLines,
+		"staged":     stagedOf + `'a', 'b')`,
 		"differ":     `SELECT count(*) FROM bill_differences WHERE state = 'open'`,
 		"left":       `SELECT coalesce(sum(amount), 0), count(*) FROM refunds WHERE out_trade_no = 'x' AND state <> 'closed'`,
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -48,29 +49,35 @@ func (s *Store) StageBill(ctx context.Context, run string, lines []BillLine) (tw
 }
 
 // staged are those of lines, by kind and number, that the run has already.
+// Each kind is asked for by itself, as the key is: without its kind a number
+// would be looked for through the whole run.
 func (tx *Tx) staged(run string, lines []BillLine) (map[string]bool, error) {
-	known := map[string]bool{}
-	if len(lines) == 0 {
-		return known, nil
-	}
-	args := []any{run}
+	numbers := map[LineKind][]any{}
 	for _, l := range lines {
-		args = append(args, l.Number)
+		numbers[l.Kind] = append(numbers[l.Kind], l.Number)
 	}
-	rows, err := tx.many(`SELECT kind, number FROM bill_lines WHERE run = ? AND number IN (`+places("?", len(lines))+`)`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind, number string
-		if err := rows.Scan(&kind, &number); err != nil {
+	known := map[string]bool{}
+	for kind, list := range numbers {
+		rows, err := tx.many(stagedOf+places("?", len(list))+`)`, append([]any{run, kind}, list...)...)
+		if err != nil {
 			return nil, err
 		}
-		known[kind+number] = true
+		for rows.Next() {
+			var number string
+			if err := rows.Scan(&number); err != nil {
+				rows.Close()
+				return nil, err
+			}
+			known[string(kind)+number] = true
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
 	}
-	return known, rows.Err()
+	return known, nil
 }
+
+const stagedOf = `SELECT number FROM bill_lines WHERE run = ? AND kind = ? AND number IN (`
 
 const lineCols = `run, kind, number, out_trade_no, transaction_id, refund_id, amount, state, at, staged_at`
 

@@ -169,6 +169,16 @@ func TestAdminWords(t *testing.T) {
 				t.Errorf("%s: no words for state of payment %s", Lang(l).Tag(), x)
 			}
 		}
+		for _, x := range models.DiffKinds {
+			if w.Diffs[string(x)].Title == "" || w.Diffs[string(x)].Do == "" {
+				t.Errorf("%s: no words for the difference %s", Lang(l).Tag(), x)
+			}
+		}
+		for _, x := range []models.BillStep{models.BillDone, models.BillNone, models.BillWaits, models.BillFailed} {
+			if w.BillSteps[x] == "" || w.BillSaid[string(x)] == "" {
+				t.Errorf("%s: no words for a day that is %s", Lang(l).Tag(), x)
+			}
+		}
 		for _, x := range []models.CloseReason{models.ByTimeout, models.ByShopper, models.ByMerchant} {
 			if w.Closes[x] == "" {
 				t.Errorf("%s: no words for closing by %s", Lang(l).Tag(), x)
