@@ -28,8 +28,10 @@ const usualActs = 40
 // play plays the history of one seed and gives its log.
 func play(t *testing.T, seed uint64) (log string, sums tally) {
 	t.Helper()
-	if err := makeKeys(); err != nil {
-		t.Fatal(err)
+	if speaksV3(seed) {
+		if err := makeKeys(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir, err := os.MkdirTemp(memoryDir(), "wxshop-simulate-")
 	if err != nil {
@@ -76,7 +78,7 @@ func keep(t *testing.T, seed uint64, log string) string {
 // watch ends the program with all stacks when a history hangs: somebody waits
 // for the stage with a lock in hand.
 func watch(seed uint64) (stop func()) {
-	t := time.AfterFunc(3*time.Minute, func() {
+	t := time.AfterFunc(10*time.Minute, func() {
 		buf := make([]byte, 1<<20)
 		fmt.Fprintf(os.Stderr, "seed %d hangs: %s\n%s\n", seed, replay(seed), buf[:runtime.Stack(buf, true)])
 		os.Exit(2)
@@ -194,7 +196,7 @@ var badDays = []struct {
 }{
 	{68, "the reversal of a sale arrives after a query said that it is paid"},
 	{104, "the charge of a sale arrives after its reversal found nothing"},
-	{213, "\"paid\", asked before the reversal of a sale, is heard after it"},
+	{250, "\"paid\", asked before the reversal of a sale, is heard after it"},
 }
 
 func TestBadDays(t *testing.T) {
@@ -215,7 +217,7 @@ func counts(m map[string]int64) string {
 // A seed gives the same log, byte for byte, whenever it is played: again, and
 // in another process.
 func TestSimulationRepeats(t *testing.T) {
-	const seeds = 4
+	const seeds = 5 // the last one speaks v3
 	var all tally
 	for seed := uint64(1); seed <= seeds; seed++ {
 		first, sums := play(t, seed)
