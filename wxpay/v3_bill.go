@@ -93,7 +93,11 @@ func unsafeInTarget(r rune) bool { return r <= ' ' || r > '~' }
 
 func (g *V3Gateway) openBill(ctx context.Context, target, sum string) (io.ReadCloser, error) {
 	c := callV3{op: opBillFile, method: http.MethodGet, path: target}
-	b, err := g.net.open(ctx, g.outgoing(c, ""), g.fileRecorder(ctx, c))
+	serial, err := g.keys.serial(ctx)
+	if err != nil {
+		return nil, &Error{Op: c.op, Unknown: true, Err: err}
+	}
+	b, err := g.net.open(ctx, g.outgoing(c, serial), g.fileRecorder(ctx, c))
 	if err != nil {
 		return nil, &Error{Op: c.op, Unknown: true, Err: err}
 	}

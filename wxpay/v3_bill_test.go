@@ -39,9 +39,10 @@ func fetchV3(t *testing.T, link, file string, status int) (string, error) {
 			saysV3(200, link)(w, r)
 			return
 		}
-		if r.Host != "localhost:8081" || r.URL.Path != billFilePath || !strings.HasPrefix(r.Header.Get("Authorization"), "WECHATPAY2-SHA256-RSA2048 ") {
+		if r.Host != "localhost:8081" || r.URL.Path != billFilePath || r.Header.Get("Wechatpay-Serial") != v3KeyID {
 			t.Errorf("%s %s is asked for", r.Host, r.RequestURI)
 		}
+		checkedRequest(t, r, nil)
 		w.WriteHeader(status)
 		io.WriteString(w, file)
 	})

@@ -63,6 +63,8 @@ func (g *V3Gateway) orderBody(o Order) (path string, body []byte, err error) {
 		return "", nil, fmt.Errorf("trade type %q is not placed with API v3", o.TradeType)
 	case o.TradeType == JSAPI && o.OpenID == "":
 		return "", nil, errors.New("JSAPI needs the payer's openid")
+	case len(o.NotifyURL) > maxNotifyURL:
+		return "", nil, fmt.Errorf("the notify URL has more than %d characters", maxNotifyURL)
 	}
 	if err := errors.Join(checkOrder(o), checkNotifyURL(o.NotifyURL)); err != nil {
 		return "", nil, err
@@ -127,6 +129,9 @@ func sceneOf(o Order) (*sceneV3, error) {
 	}
 	return scene, nil
 }
+
+// maxNotifyURL is the length of notify_url, one less than v2's.
+const maxNotifyURL = 255
 
 // maxAppName is the length of app_name in bytes.
 const maxAppName = 64

@@ -376,6 +376,7 @@ func TestRefusedLocallyV3(t *testing.T) {
 		"is not an address":        place(func(o *Order) { o.TradeType, o.ClientIP = H5, "" }),
 		"less than 1":              place(func(o *Order) { o.Total = 0 }),
 		"out_trade_no":             place(func(o *Order) { o.OutTradeNo = "a b" }),
+		"more than 255":            place(func(o *Order) { o.NotifyURL += strings.Repeat("x", 256-len(o.NotifyURL)) }),
 		"has a query":              place(func(o *Order) { o.NotifyURL += "?x=1" }),
 		"needs a notify URL":       noNotify,
 		"not between 1 and":        tooMuch,
