@@ -30,8 +30,11 @@ type fault struct {
 
 // faultsOf are those of a version of the API.
 func faultsOf(api wxpay.Version) []fault {
-	if api == wxpay.V3 {
+	switch {
+	case api == wxpay.V3 && thorough:
 		return slices.Concat(faults, faultsV3)
+	case api == wxpay.V3:
+		return faultsV3[:2]
 	}
 	return slices.Concat(faults, faultsV2)
 }

@@ -176,7 +176,7 @@ func (w *world) moves(from, to wxpay.Version) {
 	if err != nil || len(rest) != 0 {
 		t.Errorf("still open: %v, %v", rest, err)
 	}
-	w.stop() // nothing is left to do for the loops
+	w.stop()                                                              // nothing is left to do for the loops
 	time.Sleep(time.Until(time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC))) // both bills are made
 	for _, day := range []string{"2026-11-19", "2026-11-20"} {
 		w.reconciles(day)
