@@ -70,30 +70,30 @@ func (b *bench) shoppers(dir string, n int) []benchBuyer {
 	for i := range openIDs {
 		openIDs[i] = fmt.Sprintf("oBenchBuyer%017d", i)
 	}
-	return b.shoppersOf(dir, benchAccount.app, openIDs)
+	return b.shoppersOf(b.shop, dir, benchAccount.app, openIDs)
 }
 
 // shoppersOf fills carts by the shop's own Store.
-func (b *bench) shoppersOf(dir, app string, openIDs []string) []benchBuyer {
-	s := b.shop.open(dir)
+func (b *bench) shoppersOf(shop *benchShop, dir, app string, openIDs []string) []benchBuyer {
+	s := shop.open(dir)
 	defer s.Close()
 	ctx := context.Background()
 	list := make([]benchBuyer, len(openIDs))
-	total := b.shop.skus[0].Price + b.shop.skus[1].Price
+	total := shop.skus[0].Price + shop.skus[1].Price
 	if total < 9900 { // the delivery of the shipped config.yaml
 		total += 800
 	}
-	b.shop.atOnce(len(openIDs), func(i int) error {
+	shop.atOnce(len(openIDs), func(i int) error {
 		u, err := s.SignIn(ctx, app, openIDs[i], 0)
 		if err != nil {
 			return err
 		}
 		for k := range 2 {
-			if err := s.AddToCart(ctx, u.ID, b.shop.skus[k].ID, 1); err != nil {
+			if err := s.AddToCart(ctx, u.ID, shop.skus[k].ID, 1); err != nil {
 				return err
 			}
 		}
-		list[i].cookie, err = b.shop.session(s, u)
+		list[i].cookie, err = shop.session(s, u)
 		list[i].form = url.Values{
 			"token": {rand.Text()}, "expected_total": {fmt.Sprint(int64(total))}, "name": {"林晓溪"}, "phone": {"13800001234"},
 			"province": {"浙江省"}, "city": {"杭州市"}, "district": {"西湖区"}, "detail": {"文三路 90 号 3 幢 502"}, "note": {""},

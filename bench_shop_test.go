@@ -32,14 +32,15 @@ const (
 // benchShop is a shop on disk, to be copied for each row, and what is needed
 // to knock at its door.
 type benchShop struct {
-	t      *testing.T
-	m      *machine
-	exe    string
-	dir    string // data/ with the database and the keys
-	keys   []securecookie.Codec
-	secret string       // what keys are made from
-	skus   []models.SKU // the first one of each product
-	now    time.Time
+	t        *testing.T
+	m        *machine
+	exe      string
+	dir      string        // data/ with the database and the keys
+	database models.Config // empty: the file in dir
+	keys     []securecookie.Codec
+	secret   string       // what keys are made from
+	skus     []models.SKU // the first one of each product
+	now      time.Time
 }
 
 // newBenchShop makes a shop with goods and paid orders, by the shop's own Store.
@@ -75,7 +76,11 @@ func (b *benchShop) copyKeys(dir string) {
 // open opens the database of a copy of the shop.
 func (b *benchShop) open(dir string) *models.Store {
 	b.t.Helper()
-	s, err := models.Open(b.t.Context(), models.Config{Driver: "sqlite", DSN: filepath.Join(dir, "data", "shop.db")}, models.Options{})
+	c := b.database
+	if c.DSN == "" {
+		c = models.Config{Driver: "sqlite", DSN: filepath.Join(dir, "data", "shop.db")}
+	}
+	s, err := models.Open(b.t.Context(), c, models.Options{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -227,6 +232,9 @@ func (b *benchShop) serve(dir, gateway string) *running {
 // serveWith is serve with settings that say which account the shop has.
 func (b *benchShop) serveWith(dir string, account ...string) *running {
 	b.t.Helper()
+	if b.database.DSN != "" {
+		account = append(account, "WXSHOP_DATABASE_DRIVER="+b.database.Driver, "WXSHOP_DATABASE_DSN="+b.database.DSN)
+	}
 	port, ops := freePort(b.t), freePort(b.t)
 	s := b.m.launch(b.t, b.m.on("0", b.exe, "serve"), dir, append(account,
 		"WXSHOP_SITE_BASE_URL=http://localhost:"+port, "WXSHOP_SITE_LISTEN=127.0.0.1:"+port, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops,

@@ -17,7 +17,7 @@ func (b *bench) benchmark(program, name, times string, env ...string) sample {
 	b.m.quiet()
 	foreign := benchWatch()
 	cmd := b.m.on("0,1", program, "-test.run=^$", "-test.bench=^Benchmark"+name+"$", "-test.benchtime="+times, "-test.timeout=2m")
-	cmd.Env, cmd.Dir = append(baseEnv(), env...), filepath.Dir(program)
+	cmd.Env, cmd.Dir = append(baseEnv(), env...), strings.TrimPrefix(filepath.Base(program), "wxshop-") // its testdata
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		b.t.Fatalf("benchmark %s: %v\n%s", name, err, text)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"wxshop/models"
+	"wxshop/models/modelstest"
 	"wxshop/wxpay/sim"
 )
 
@@ -97,17 +99,47 @@ func (n nowhere) WriteHeader(int)             {}
 // wholeRows: form → committed → prepay answered by the simulator in another
 // process → notification → paid, committed. 64 shoppers.
 func (b *bench) wholeRows() {
-	b.wholeRow("whole v2 orders on SQLite (form … paid, simulator in another process)", "v2", "FloorGroupCommit")
+	const what = "whole orders, form to paid, simulator in another process: "
+	dir := b.shop.copied()
+	b.wholeRow(what+"v2, SQLite", "v2", b.shop, dir, "FloorGroupCommit")
+	b.wholeRow(what+"v3, SQLite", "v3", b.shop, b.shop.copied(), "FloorGroupCommit")
+	for driver, name := range map[string]string{"postgres": "PostgreSQL", "mysql": "MariaDB"} {
+		where := "WXSHOP_TEST_" + strings.ToUpper(driver)
+		if os.Getenv(where) == "" {
+			b.progress("SKIP %s: no server; make bench starts one where it is installed", name)
+			continue
+		}
+		shop := b.shop.on(driver)
+		b.wholeRow(what+"v2, "+name, "v2", shop, shop.dir, "FloorServer", "WXSHOP_TEST_DRIVER="+driver, where+"="+os.Getenv(where))
+	}
 }
 
-func (b *bench) wholeRow(what, api, floor string, env ...string) {
+// on is a shop with the same goods and no orders on a database server.
+func (b *benchShop) on(driver string) *benchShop {
+	b.t.Helper()
+	b.t.Setenv("WXSHOP_TEST_DRIVER", driver)
+	s := &benchShop{t: b.t, m: b.m, exe: b.exe, dir: b.t.TempDir(), keys: b.keys, secret: b.secret, now: b.now}
+	s.copyKeys(s.dir)
+	s.database.Driver, s.database.DSN = modelstest.Database(b.t, func(driver, dsn string) error {
+		x, err := models.Open(b.t.Context(), models.Config{Driver: driver, DSN: dsn}, models.Options{})
+		if err != nil {
+			return err
+		}
+		return x.Close()
+	})
+	x := s.open(s.dir)
+	defer x.Close()
+	s.fill(x)
+	return s
+}
+
+func (b *bench) wholeRow(what, api string, shop *benchShop, dir, floor string, env ...string) {
 	b.progress("%s", what)
-	dir := b.shop.copied()
 	wechat := b.m.role(b.t, "wechat", "1", "BENCH_API="+api)
 	defer wechat.stop()
 	id := b.identity(wechat)
-	shoppers := b.shoppersOf(dir, id.AppID, b.people(wechat, payWarmUp+(roundsWanted+3)*wholeRun))
-	r := b.shop.serveWith(dir, append(b.merchant(dir, id, api, "http://"+wechat.addr), env...)...)
+	shoppers := b.shoppersOf(shop, dir, id.AppID, b.people(wechat, payWarmUp+(roundsWanted+3)*wholeRun))
+	r := shop.serveWith(dir, b.merchant(dir, id, api, "http://"+wechat.addr)...)
 	defer r.stop()
 	next, sent := int64(0), int64(0)
 	once := func(n int64) sample {
@@ -127,12 +159,12 @@ func (b *bench) wholeRow(what, api, floor string, env ...string) {
 		return s
 	}
 	once(payWarmUp)
-	bare := func() sample { return b.benchmark(b.programs.models, floor, orderTimes) }
+	bare := func() sample { return b.benchmark(b.programs.models, floor, orderTimes, env...) }
 	rounds, disturbed := inTurn(bare, func() sample { return once(wholeRun) })
 	ps := pairs(rounds, 0, 1)
 	ratio := of(ps, func(p pair) float64 { return p.ours.rate / p.floor.rate })
 	b.table.add(row{
-		what: what + ", against bare orders in the same store", floor: rate(ps, func(p pair) sample { return p.floor }),
+		what: what + ", against bare orders in that store", floor: rate(ps, func(p pair) sample { return p.floor }),
 		ours:  fmt.Sprintf("%s, %.0f µs", rate(ps, func(p pair) sample { return p.ours }), of(ps, func(p pair) float64 { return p.ours.cpu })),
 		ratio: percent(ratio), goal: "–", ok: true, note: note(disturbed),
 	})
