@@ -191,7 +191,11 @@ func (s *Service) Reverse(ctx context.Context, no, actor string) error {
 // be asked again; only then is the sale over here.
 func (s *Service) reverse(ctx context.Context, o *models.Order, p *models.Payment) error {
 	g, err := s.gateway(p)
-	if err != nil {
+	if err != nil { // sync puts it off, and gives it up in the end
+		found, err := s.sync(ctx, p, "query")
+		if err == nil && found == FoundDead {
+			return s.closeSale(ctx, o)
+		}
 		return err
 	}
 	desk, ok := g.(wxpay.CashDesk)

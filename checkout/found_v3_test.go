@@ -76,6 +76,13 @@ func TestFoundAnotherMerchant(t *testing.T) {
 		if !errors.Is(err, checkout.ErrNoGateway) {
 			t.Errorf("Refund = %v, want ErrNoGateway", err)
 		}
+		for range 3 { // and the goods do not wait for it for ever
+			time.Sleep(12 * time.Hour)
+			svc.ChaseOnce(t.Context())
+			svc.ExpireOnce(t.Context())
+		}
+		w.wantState(o.No, models.Closed)
+		w.wantState(paid.No, models.Paid)
 	})
 }
 

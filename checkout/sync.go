@@ -29,6 +29,10 @@ const (
 // that we do not know.
 func (s *Service) sync(ctx context.Context, p *models.Payment, actor string) (Finding, error) {
 	g, err := s.gateway(p)
+	if err != nil && s.forsaken(p) {
+		s.log.Error("attempt for another merchant given up; look for its money there", "op", "query", "cause", p.MchID)
+		return FoundDead, s.store.EndPayment(ctx, p.ID, models.PayClosed, actor, "made for merchant "+p.MchID+", which is not configured", nil)
+	}
 	if err != nil { // it must not stand in the way of the others
 		return "", errors.Join(err, s.store.Postpone(ctx, p.ID, s.nextQuery(p), err.Error(), nil))
 	}
@@ -47,6 +51,14 @@ func (s *Service) sync(ctx context.Context, p *models.Payment, actor string) (Fi
 		return "", fmt.Errorf("query %s: WeChat answered about %q", p.OutTradeNo, t.OutTradeNo)
 	}
 	return s.found(ctx, p, t, actor, msgs)
+}
+
+// forsakenAfter is how long after its last moment to be paid an attempt for a
+// merchant that is not configured any more keeps its order and its goods.
+const forsakenAfter = 24 * time.Hour
+
+func (s *Service) forsaken(p *models.Payment) bool {
+	return p.MchID != s.cfg.MchID && p.State != models.PayPaid && s.now().Sub(p.ExpireAt.Time) > forsakenAfter
 }
 
 // ref names the attempt as it was placed, whatever is configured now.
