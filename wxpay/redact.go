@@ -22,7 +22,8 @@ func shortOpenID(id string) string {
 // secretFields are never shown, under any name that WeChat gives them.
 var secretFields = map[string]bool{
 	"sign": true, "paySign": true, "key": true, "req_info": true,
-	"auth_code": true, "face_code": true, "rawdata": true, "authinfo": true, "ciphertext": true,
+	"truncated_sign_message": true, // with the beginning of our body in it
+	"auth_code":              true, "face_code": true, "rawdata": true, "authinfo": true, "ciphertext": true,
 }
 
 // personFields name a payer.

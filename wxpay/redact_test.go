@@ -169,3 +169,22 @@ func TestExcerpt(t *testing.T) {
 		t.Errorf("excerpt = %q", got)
 	}
 }
+
+// What a refusal repeats of our own request is no reason to show it.
+func TestRefusalsRepeatNoOpenID(t *testing.T) {
+	const openid = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	for _, body := range []string{
+		`{"code":"PARAM_ERROR","detail":{"location":"body","value":"` + openid + `"},"message":"输入源“/body/payer/openid”映射到值字段“用户标识”失败"}`,
+		`{"code":"PARAM_ERROR","detail":{"field":"/payer/OpenID","value":"` + openid + `","issue":"x"},"message":"参数错误"}`,
+		`{"code":"SIGN_ERROR","detail":{"sign_information":{"truncated_sign_message":"POST\n{\"payer\":{\"openid\":\"` + openid + `\"}}"}},"message":"签名错误"}`,
+	} {
+		if got := redactedJSON(body); strings.Contains(got, openid) || !strings.Contains(got, "_ERROR") {
+			t.Errorf("shown: %s", got)
+		}
+	}
+	for _, body := range []string{`{"detail":null}`, `{"detail":{"value":7}}`, `{"detail":[]}`, `{"detail":{"value":"wx1"},"message":"appid"}`} {
+		if got := redactedJSON(body); !strings.Contains(got, "detail") {
+			t.Errorf("%s is shown as %s", body, got)
+		}
+	}
+}

@@ -31,6 +31,7 @@ func redactedJSON(body string) string {
 func redactedValue(name string, v any) any {
 	switch x := v.(type) {
 	case map[string]any:
+		blotDetail(x)
 		for k, inner := range x {
 			if _, ok := redacted(field{name: k}); !ok {
 				delete(x, k)
@@ -52,6 +53,21 @@ func redactedValue(name string, v any) any {
 		return nil
 	}
 	return v
+}
+
+// blotDetail shortens what a refusal repeats to us: with a bad openid, the
+// openid, under a name that does not say so (WeChat Pay v3, error messages).
+func blotDetail(x map[string]any) {
+	detail, ok := x["detail"].(map[string]any)
+	value, isText := detail["value"].(string)
+	if !ok || !isText || value == "" {
+		return
+	}
+	field, _ := detail["field"].(string)
+	message, _ := x["message"].(string)
+	if mentions(strings.ToLower(field+message), "openid") {
+		detail["value"] = shortOpenID(value)
+	}
 }
 
 // withoutToken takes the query off the address of a bill: it is a key to it.
