@@ -82,31 +82,26 @@ func (s *Service) eachLine(ctx context.Context, day time.Time, take func([]model
 // asLine is what of a row is compared: what was ordered (订单金额), not what is
 // settled, which coupons make smaller (WeChat Pay v3, trade bill).
 func asLine(r *wxpay.BillRow) (models.BillLine, error) {
-	l := models.BillLine{Kind: models.LinePaid, Number: r.OutTradeNo, OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID,
-		RefundID: r.RefundID, Amount: models.Fen(r.Total), State: r.State, At: models.At(r.At)}
+	kind, number, state, amount := models.LinePaid, r.OutTradeNo, r.State, models.Fen(r.Total)
 	switch r.State {
 	case "REFUND":
-		l.Kind, l.Number, l.State, l.Amount = models.LineRefund, r.OutRefundNo, r.RefundState, models.Fen(r.RefundAsked)
-		if l.Amount == 0 { // the old style has one amount
-			l.Amount = models.Fen(r.RefundAmount)
+		kind, number, state, amount = models.LineRefund, r.OutRefundNo, r.RefundState, models.Fen(r.RefundAsked)
+		if amount == 0 { // the old style has one amount
+			amount = models.Fen(r.RefundAmount)
 		}
 	case "REVOKED":
-		l.Kind = models.LineReversed
+		kind = models.LineReversed
 	}
-	for _, other := range []string{r.RefundID, r.TransactionID} { // money without a number of ours is still money
-		if l.Number == "" {
-			l.Number = other
-		}
+	if number == "" {
+		number = r.RefundID
 	}
-	if l.Number == "" {
-		return l, fmt.Errorf("%w: a line without any number", wxpay.ErrBadBill)
-	}
+	l := models.BillLine{Kind: kind, Number: number, OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID,
+		RefundID: r.RefundID, Amount: amount, State: clip(state, 32), At: models.At(r.At)}
 	for _, s := range []string{l.Number, l.OutTradeNo, l.TransactionID, l.RefundID} {
 		if len(s) > 64 {
 			return l, fmt.Errorf("%w: a number of %d bytes", wxpay.ErrBadBill, len(s))
 		}
 	}
-	l.State = clip(l.State, 32)
 	return l, nil
 }
 
@@ -125,7 +120,7 @@ func (c *comparison) takeIn(ctx context.Context) (twice []models.BillDifference,
 	})
 	c.out.API = string(by)
 	if errors.Is(err, wxpay.ErrNoBill) {
-		c.out.State = models.BillNone
+		c.out.Nothing()
 		return nil, nil
 	}
 	return twice, err

@@ -30,6 +30,9 @@ type BillDay struct {
 	Waiting int64 `gorm:"not null;default:0"` // rows about which only the next day's bill can tell
 }
 
+// Nothing notes that WeChat has no bill of the day.
+func (d *BillDay) Nothing() { d.State = BillNone }
+
 // BillStep is how far the comparison of a day has come.
 type BillStep string
 
