@@ -27,6 +27,9 @@ func (s *Store) CreateSale(ctx context.Context, n NewSale) (o *Order, p *Payment
 	if n.StaffID <= 0 || n.Token == "" || n.Amount <= 0 || n.Amount > maxTotal {
 		return nil, nil, false, &InputError{"amount", "must be between 0.01 and 100000.00"}
 	}
+	if len(n.Token) > maxToken {
+		return nil, nil, false, &InputError{"form", "is not complete"}
+	}
 	err = s.write(ctx, func(tx *Tx) error {
 		repeated = false // this may be the second run
 		now := s.now()

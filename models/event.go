@@ -15,9 +15,18 @@ type history struct {
 // event appends one line to an order's history.
 func (tx *Tx) event(e Event) error {
 	tx.wrote = true
-	tx.history.events = append(tx.history.events, e.OrderID, e.At.UnixMilli(), e.Actor, e.Kind, e.From, e.To,
+	tx.history.events = append(tx.history.events, e.OrderID, e.At.UnixMilli(), clip(e.Actor, 64), e.Kind, e.From, e.To,
 		int64(e.Amount), e.OutTradeNo, e.TransactionID, e.Note)
 	return tx.broken
+}
+
+// clip is s as a column of n characters takes it: servers refuse more.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	return string(r[:min(n, len(r))])
 }
 
 // messages appends exchanges with WeChat.

@@ -10,6 +10,9 @@ import (
 // maxTotal is the dearest order: 100,000 yuan (security P12).
 const maxTotal Fen = 10_000_000
 
+// maxToken is the longest token of a form.
+const maxToken = 64
+
 // Line is what to buy.
 type Line struct{ SKUID, Qty int64 }
 
@@ -48,7 +51,7 @@ func (s *Store) CreateOrder(ctx context.Context, n NewOrder) (o *Order, p *Payme
 // check looks at what can be judged without the database, and gives the lines
 // added up; none: the cart is meant.
 func (n NewOrder) check() ([]Line, error) {
-	if n.UserID <= 0 || n.FormToken == "" || len(n.FormToken) > 64 || n.Expire <= 0 {
+	if n.UserID <= 0 || n.FormToken == "" || len(n.FormToken) > maxToken || n.Expire <= 0 {
 		return nil, &InputError{"form", "is not complete"}
 	}
 	if len(n.Lines) == 0 {

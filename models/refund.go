@@ -67,7 +67,7 @@ func (tx *Tx) promise(r *Refund, now Time) error {
 		r.ID, err = tx.insert(`INSERT INTO refunds(order_id, payment_id, misfit_id, token, reason, note, actor, "lines", api, sign_type, app_id,
 			out_trade_no, transaction_id, total, out_refund_no, refund_id, amount, state, account, created_at, next_at, tries, last_error)
 			VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, '', ?, ?, 0, '')`,
-			r.OrderID, r.PaymentID, r.MisfitID, r.Token, r.Reason, r.Note, r.Actor, string(lines), r.API, r.SignType, r.AppID,
+			r.OrderID, r.PaymentID, r.MisfitID, r.Token, r.Reason, r.Note, clip(r.Actor, 64), string(lines), r.API, r.SignType, r.AppID,
 			r.OutTradeNo, r.TransactionID, r.Total, r.OutRefundNo, r.Amount, r.State, r.CreatedAt, r.NextAt)
 		return err
 	})
@@ -101,6 +101,9 @@ func (tx *Tx) refundable(outTradeNo string, total Fen) (Fen, error) {
 func (s *Store) CreateRefund(ctx context.Context, n NewRefund) (r *Refund, repeated bool, err error) {
 	if n.Amount <= 0 || n.Token == "" {
 		return nil, false, &InputError{"amount", "must be more than nothing"}
+	}
+	if len(n.Token) > maxToken {
+		return nil, false, &InputError{"form", "is not complete"}
 	}
 	err = s.write(ctx, func(tx *Tx) error {
 		var err error

@@ -5,7 +5,9 @@
 package modelstest
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -19,7 +21,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// Prepare opens and closes a database once, which migrates it.
+// Prepare migrates a database by opening and closing it. It may be called more
+// than once for one database.
 type Prepare func(driver, dsn string) error
 
 // Driver is the kind of database that the tests run on.
@@ -135,8 +138,13 @@ func onPostgres(t testing.TB, prepare Prepare) (string, error) {
 	return named(name), run("pgx", base.String(), `CREATE DATABASE `+name+` TEMPLATE `+original)
 }
 
-// MySQL copies no databases. The statements that make the tables are kept
-// instead.
+// MySQL copies no databases and makes tables slowly. So a database that a test
+// has left is emptied and given to the next.
+var left struct {
+	mu    sync.Mutex
+	names []string
+}
+
 func onMySQL(t testing.TB, prepare Prepare) (string, error) {
 	base, err := mysql.ParseDSN(need(t, "WXSHOP_TEST_MYSQL"))
 	if err != nil {
@@ -147,16 +155,102 @@ func onMySQL(t testing.TB, prepare Prepare) (string, error) {
 		c.DBName = name
 		return c.FormatDSN()
 	}
-	name := newName()
-	t.Cleanup(func() {
-		if err := run("mysql", base.FormatDSN(), `DROP DATABASE `+name); err != nil {
-			t.Errorf("drop the database: %v", err)
-		}
-	})
-	if err := run("mysql", base.FormatDSN(), `CREATE DATABASE `+name); err != nil {
+	name, err := reuse(named)
+	if err != nil {
 		return "", err
 	}
+	if name == "" {
+		name = newName()
+		if err := run("mysql", base.FormatDSN(), `CREATE DATABASE `+name); err != nil {
+			return "", err
+		}
+	}
+	t.Cleanup(func() {
+		left.mu.Lock()
+		defer left.mu.Unlock()
+		left.names = append(left.names, name)
+	})
 	return named(name), prepare("mysql", named(name))
+}
+
+// reuse is the name of a database that is free and empty again; "": none is.
+func reuse(named func(string) string) (string, error) {
+	left.mu.Lock()
+	defer left.mu.Unlock()
+	for len(left.names) > 0 {
+		name := left.names[len(left.names)-1]
+		left.names = left.names[:len(left.names)-1]
+		db, err := sql.Open("mysql", named(name))
+		if err != nil {
+			return "", err
+		}
+		err = empty(db)
+		db.Close()
+		if err == nil {
+			return name, nil
+		}
+		if !errors.Is(err, errSpoiled) {
+			return "", fmt.Errorf("empty %s: %w", name, err)
+		}
+	}
+	return "", nil
+}
+
+// errSpoiled: a test changed more than rows.
+var errSpoiled = errors.New("the schema is not that of the migrations")
+
+func empty(db *sql.DB) error {
+	var odd int
+	err := db.QueryRow(`SELECT count(*) FROM migrations WHERE id NOT LIKE '0%' AND id <> 'SCHEMA_INIT'`).Scan(&odd)
+	if err != nil || odd > 0 {
+		return errSpoiled
+	}
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	rows, err := conn.QueryContext(context.Background(), Tables("mysql"))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var tables []string
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			return err
+		}
+		tables = append(tables, table)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	return emptyTables(conn, tables)
+}
+
+// emptyTables also makes ids begin at 1 again. Triggers do not see it.
+func emptyTables(conn *sql.Conn, tables []string) error {
+	ctx := context.Background()
+	if _, err := conn.ExecContext(ctx, `SET foreign_key_checks = 0`); err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if table == "migrations" {
+			continue
+		}
+		var next sql.NullInt64
+		var some bool
+		err := conn.QueryRowContext(ctx, `SELECT EXISTS(SELECT 1 FROM `+table+`), (SELECT auto_increment FROM information_schema.tables
+			WHERE table_schema = database() AND table_name = ?)`, table).Scan(&some, &next)
+		if err == nil && (some || next.Int64 > 1) {
+			_, err = conn.ExecContext(ctx, `TRUNCATE `+table)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // need is a setting without which the test cannot run here.
