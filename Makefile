@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # The whole suite; a test that hangs shows where.
 TIMEOUT  ?= 15m
 
-.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race histories simulate soak mutants strangers
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race databases on-postgres on-mysql histories simulate soak mutants strangers
 
 # Shop, simulated WeChat and sample goods; prints where everything is.
 run: build
@@ -16,7 +16,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/wxshop .
 
 # Everything that decides whether a commit is good, the tests last.
-test: deps generated format vet lint race histories simulate strangers
+test: deps generated format vet lint race histories databases simulate strangers
 
 # What the tests need beside Go.
 deps:
@@ -47,6 +47,14 @@ race:
 # detector has no time.
 histories:
 	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry|TestUnknownIsNeverFailed|TestRefundAnswersLost' ./checkout
+
+# The store and the workflows once more on PostgreSQL and on MariaDB, which are
+# started for this and stopped again.
+databases:
+	@.ci/databases $(MAKE) --no-print-directory on-postgres on-mysql
+
+on-postgres on-mysql:
+	WXSHOP_TEST_DRIVER=$(@:on-%=%) go test -count=1 -timeout $(TIMEOUT) -tags $(TAGS) ./models ./checkout
 
 # Whole worlds of one number each, in which everything fails: SEEDS of them
 # from START on. A failure names its seed; SEEDS=1 plays it again, byte for byte.

@@ -86,9 +86,9 @@ func (c *Config) checkListeners(ps *problems) {
 }
 
 func (c *Config) checkShop(ps *problems) {
-	oneOf(ps, "database.driver", c.Database.Driver, "sqlite")
-	if c.Database.DSN == "" {
-		ps.addf("database.dsn is empty: name the file, such as data/shop.db")
+	oneOf(ps, "database.driver", c.Database.Driver, "sqlite", "postgres", "mysql")
+	if err := c.Database.Check(); err != nil {
+		ps.addf("%v", err)
 	}
 	if c.Session.KeysFile == "" {
 		ps.addf("session.keys_file is empty: without it everybody is signed out at each start")

@@ -247,7 +247,10 @@ func scalarText(n ast.Node) (string, bool) {
 	return "", false
 }
 
-const envPrefix = "WXSHOP_"
+const (
+	envPrefix  = "WXSHOP_"
+	testPrefix = "WXSHOP_TEST_" // for tests, which run the program too
+)
 
 // notSettings are variables with our prefix that are no settings.
 var notSettings = []string{"WXSHOP_CONFIG"}
@@ -266,7 +269,7 @@ func applyEnv(c *Config, environ []string, ps *problems) {
 	seen := map[string]string{}
 	for _, kv := range environ {
 		name, text, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, envPrefix) || slices.Contains(notSettings, name) {
+		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, testPrefix) || slices.Contains(notSettings, name) {
 			continue
 		}
 		f, ok := byName[name]

@@ -59,7 +59,10 @@ func TestConfigErrors(t *testing.T) {
 		{name: "foreign gateway", yaml: `pay: {hosts: ["https://pay.example.com"]}`, want: []string{"pay.hosts", "neither a host of WeChat"}}, // P21
 		{name: "gateway in clear", yaml: `pay: {hosts: ["http://api.mch.weixin.qq.com"]}`, want: []string{"pay.hosts"}},
 		{name: "lookalike gateway", yaml: `wechat: {api_base: "https://api.weixin.qq.com.example.com"}`, want: []string{"wechat.api_base"}},
-		{name: "driver", yaml: "database: {driver: oracle}", want: []string{`database.driver is "oracle"`, "sqlite"}},
+		{name: "driver", yaml: "database: {driver: oracle}", want: []string{`database.driver is "oracle": it can be sqlite, postgres, mysql`}},
+		{name: "no file", yaml: `database: {dsn: ""}`, want: []string{"database.dsn must name a file"}},
+		{name: "a file for PostgreSQL", yaml: "database: {driver: postgres, dsn: data/shop.db}", want: []string{"database.dsn is not one of PostgreSQL"}},
+		{name: "no database for MySQL", yaml: `database: {driver: mysql, dsn: "shop:secret@tcp(db:3306)/"}`, want: []string{"database.dsn is not one of MySQL"}},
 		{name: "level", yaml: "log: {level: loud}", want: []string{`log.level is "loud": it can be debug, info, warn, error`}},
 		{name: "missing account", yaml: "simulator: {enabled: false}", want: []string{"4 problems", "wechat.app_id is empty", "wechat.app_secret", "pay.mch_id", "pay.api_key", "simulator.enabled: true"}},
 		{name: "ill-formed account", yaml: strings.Replace(realAccount, "ABCDEFGHIJ", "ABC DEFGHI", 1), want: []string{"pay.api_key does not look like"}}, // P23

@@ -21,8 +21,22 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	Driver string `yaml:"driver"` // sqlite, postgres or mysql
-	DSN    string `yaml:"dsn"`    // a file, or where the server is and who we are there
+	Driver string `yaml:"driver"`            // sqlite, postgres or mysql
+	DSN    string `yaml:"dsn" secret:"true"` // a file, or where the server is and who we are there
+}
+
+// Check finds what Open would refuse without looking at the database. A driver
+// that there is not is left to Open.
+func (c Config) Check() error {
+	switch c.Driver {
+	case "sqlite":
+		_, err := parseDSN(c.DSN)
+		return err
+	case "postgres", "mysql":
+		_, err := newServer(c)
+		return err
+	}
+	return nil
 }
 
 // Options are what Open needs beyond the configuration.
