@@ -69,10 +69,11 @@ simulate:
 	@START=$(START) SEEDS=$(SEEDS) ACTS=$(ACTS) WXSHOP_TEST_DRIVER=$(DRIVER) $(if $(filter-out sqlite,$(DRIVER)),.ci/databases) bin/wxshop.simulate -test.run '^TestSimulate$$' -test.v -test.timeout 0
 
 # The real binary under load with its WeChat at its rudest, killed every few
-# seconds; afterwards the books are compared with WeChat's ledger.
+# seconds; afterwards the books are compared with WeChat's ledger. Then three
+# shops behind a proxy, on PostgreSQL and on MariaDB.
 SOAK ?= 10m
 soak:
-	CGO_ENABLED=0 SOAK=$(SOAK) go test -count=1 -timeout 0 -tags $(TAGS) -run '^TestSoak' -v .
+	CGO_ENABLED=0 SOAK=$(SOAK) .ci/databases go test -count=1 -timeout 0 -tags $(TAGS) -run '^TestSoak' -v .
 
 # Shops that are broken on purpose, one guard each: the tests must notice.
 mutants:

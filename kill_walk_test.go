@@ -50,17 +50,17 @@ func newDividedIn(t *testing.T, dir string, env ...string) *town {
 			t.Logf("the shop said:\n%s", w.shop.output())
 		}
 	})
-	w.seedDatabase()
+	w.seedDatabase(env...)
 	w.up()
 	return w
 }
 
 // seedDatabase lets the shop start once with its own simulator, which fills an
 // empty catalogue with the sample goods.
-func (w *town) seedDatabase() {
+func (w *town) seedDatabase(more ...string) {
 	w.t.Helper()
 	env := w.shop.env
-	w.shop.env = append(baseEnv(), "WXSHOP_SITE_LISTEN=127.0.0.1:0", "WXSHOP_SITE_BASE_URL=http://localhost:0",
+	w.shop.env = append(append(baseEnv(), more...), "WXSHOP_SITE_LISTEN=127.0.0.1:0", "WXSHOP_SITE_BASE_URL=http://localhost:0",
 		"WXSHOP_SIMULATOR_LISTEN=127.0.0.1:0", "WXSHOP_SIMULATOR_BROWSER=127.0.0.1:0", "WXSHOP_SIMULATOR_DATA=sim",
 		"WXSHOP_OPS_LISTEN="+strings.TrimPrefix(w.ops, "http://"))
 	w.up()

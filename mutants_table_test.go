@@ -35,9 +35,9 @@ var mutants = []mutant{
 		`if err := g.keys.verify(ctx, a.header, []byte(a.body)); err != nil {`, `if err := g.keys.verify(ctx, a.header, []byte(a.body)); err != nil && a.status == 0 {`}}, []string{inWxpay}},
 	{"v3: an old signature is as good as a new one", []edit{{"wxpay/v3_sign.go",
 		`at <= 0 || apart >= maxAge || apart <= -maxAge`, `at <= 0 || apart >= 1000*maxAge`}}, []string{inWxpay}},
-	{"one version's key settles the other's payments", []edit{{"checkout/settle.go", `if string(t.Version) != p.API {`, `if p.API == "" {`}}, []string{"./checkout Move|Settle|Cross|APIv3|Forged"}},
+	{"one version's key settles the other's payments", []edit{{"checkout/settle.go", `if string(t.Version) != p.API {`, `if p.API == "" {`}}, []string{"./handlers NotifyCrossed"}},
 	{"a retry goes under a new number", []edit{
-		{"checkout/place.go", `got, err := g.Prepay(call, asWeChatOrder(p))`, "again := asWeChatOrder(p)\n\tif p.LastError != \"\" {\n\t\tagain.OutTradeNo += \"R\"\n\t}\n\tgot, err := g.Prepay(call, again)"}}, []string{inPrepay}},
+		{"checkout/place.go", `got, err := g.Prepay(call, asWeChatOrder(p))`, "again := asWeChatOrder(p)\n\tif s.now().Sub(p.CreatedAt.Time) > time.Second {\n\t\tagain.OutTradeNo += \"R\"\n\t}\n\tgot, err := g.Prepay(call, again)"}}, []string{inPrepay}},
 	{"what WeChat did not answer counts as a no", []edit{{"checkout/place.go",
 		`case wxpay.IsUnknown(cause), p.State != models.PayCreated, p.LastError != "":`, `case p.State != models.PayCreated:`}}, []string{inPrepay}},
 	{"acknowledged, though it could not be stored", []edit{{"checkout/settle.go", `return g.Reject("处理失败")`, `return g.Accept()`}}, []string{"./checkout NotStored|Notif"}},

@@ -1,23 +1,30 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"wxshop/models/modelstest"
 )
 
 const (
@@ -34,6 +41,14 @@ type soak struct {
 	stock                         int64 // of everything, at first
 	mu                            sync.Mutex
 	people                        []*customer
+	driver, dsn                   string
+	replicas                      []*replica
+}
+
+// replica is one of the shops that share a database.
+type replica struct {
+	shop *process
+	ops  string
 }
 
 // Real processes, real sockets, WeChat at its rudest, and the shop killed
@@ -44,7 +59,27 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute of load")
 	}
-	s := newSoak(t)
+	newSoak(t, "sqlite", "data/shop.db", 1).run()
+}
+
+// The same with three shops on one database server behind a proxy that asks
+// each in turn; one of them is killed at random.
+func TestSoakReplicas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of load")
+	}
+	for _, driver := range []string{"postgres", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Setenv("WXSHOP_TEST_DRIVER", driver)
+			_, dsn := modelstest.Database(t, func(string, string) error { return nil })
+			newSoak(t, driver, dsn, 3).run()
+		})
+	}
+}
+
+func (s *soak) run() {
+	t := s.t
+	t.Helper()
 	s.faults("harsh")
 	ctx, stop := context.WithTimeout(t.Context(), soakLength(t))
 	defer stop()
@@ -57,11 +92,13 @@ func TestSoak(t *testing.T) {
 	people.Wait()
 	s.faults("none")
 	s.calmDown()
-	s.shop.end(os.Interrupt)
+	for _, r := range s.replicas {
+		r.shop.end(os.Interrupt)
+	}
 	s.judge()
 	t.Logf("%v: %d orders placed, %d cancelled, %d paid at WeChat, %d times refused by stock or limits, %d forms sent again; the shop was killed %d times and not there for %d requests",
 		soakLength(t), s.placed.Load(), s.cancelled.Load(), s.paid.Load(), s.refused.Load(), s.retried.Load(), s.kills.Load(), s.unlucky.Load())
-	if s.placed.Load() < 20 || s.paid.Load() < 10 || s.kills.Load() < 4 {
+	if s.placed.Load() < 20 || s.paid.Load() < 10 || s.kills.Load() < int64(soakLength(t)/(8*time.Second)) {
 		t.Error("that was no load")
 	}
 }
@@ -80,22 +117,99 @@ func soakLength(t *testing.T) time.Duration {
 }
 
 // newSoak has no limits of rate: all shoppers come from one address.
-func newSoak(t *testing.T) *soak {
+func newSoak(t *testing.T, driver, dsn string, replicas int) *soak {
 	t.Helper()
-	s := &soak{town: newDividedIn(t, t.TempDir(), "WXSHOP_LIMITS_ORDERS_PER_MINUTE=0", "WXSHOP_LIMITS_PAGES_PER_SECOND=0", "WXSHOP_LOG_LEVEL=warn")}
+	dir := t.TempDir()
+	if driver == "sqlite" {
+		dsn = filepath.Join(dir, dsn)
+	}
+	env := []string{"WXSHOP_DATABASE_DRIVER=" + driver, "WXSHOP_DATABASE_DSN=" + dsn, "WXSHOP_LIMITS_ORDERS_PER_MINUTE=0", "WXSHOP_LIMITS_PAGES_PER_SECOND=0", "WXSHOP_LOG_LEVEL=warn"}
+	s := &soak{town: newDividedIn(t, dir, env...), driver: driver, dsn: dsn}
 	var u struct{ OpenID string }
 	if code := s.api("POST", "users", map[string]any{"nickname": "小茶", "balance": 1_000_000_000}, &u); code != 200 {
 		t.Fatalf("new user = %d", code)
 	}
 	s.payer = u.OpenID
-	db := s.books("")
+	db := s.books()
 	defer db.Close()
 	if _, err := db.Exec(`UPDATE skus SET stock = 400 WHERE stock > 0`); err != nil { // enough for a long run, and one that is sold out
 		t.Fatal(err)
 	}
 	s.restart()
 	s.stock = s.number(`SELECT sum(stock) FROM skus`)
+	s.replicas = []*replica{{shop: s.shop, ops: s.ops}}
+	for len(s.replicas) < replicas {
+		s.another()
+	}
+	if replicas > 1 {
+		s.balance()
+	}
 	return s
+}
+
+// another starts one more shop on the same database.
+func (s *soak) another() {
+	s.t.Helper()
+	port, ops := freePort(s.t), freePort(s.t)
+	p := &process{t: s.t, args: []string{"serve"}, dir: s.shop.dir,
+		env: append(slices.Clone(s.shop.env), "WXSHOP_SITE_LISTEN=127.0.0.1:"+port, "WXSHOP_OPS_LISTEN=127.0.0.1:"+ops)}
+	r := &replica{shop: p, ops: "http://127.0.0.1:" + ops}
+	s.replicas = append(s.replicas, r)
+	p.start()
+	s.t.Cleanup(func() {
+		p.end(os.Interrupt)
+		if s.t.Failed() {
+			s.t.Logf("a replica said:\n%s", p.output())
+		}
+	})
+	s.await(p, r.ops+"/readyz")
+}
+
+// balance puts a proxy in front that asks the shops in turn, and the next one
+// when nobody listens, as any balancer does. What was cut in the middle is the
+// visitor's to send again.
+func (s *soak) balance() {
+	turns := &inTurn{}
+	for _, r := range s.replicas {
+		turns.hosts = append(turns.hosts, r.listens())
+	}
+	proxy := &httputil.ReverseProxy{Transport: turns, Rewrite: func(p *httputil.ProxyRequest) {
+		p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", "shop", p.In.Host
+	}, ErrorHandler: func(rw http.ResponseWriter, _ *http.Request, _ error) { rw.WriteHeader(http.StatusBadGateway) }}
+	s.on(&s.routeNotify, "/", func(l *lazy) { proxy.ServeHTTP(l.ResponseWriter, l.r) })
+}
+
+func (r *replica) listens() (addr string) {
+	for _, kv := range r.shop.env { // the last one counts
+		if v, ok := strings.CutPrefix(kv, "WXSHOP_SITE_LISTEN="); ok {
+			addr = v
+		}
+	}
+	return addr
+}
+
+type inTurn struct {
+	hosts []string
+	next  atomic.Uint64
+}
+
+func (b *inTurn) RoundTrip(r *http.Request) (res *http.Response, err error) {
+	var body []byte
+	if r.Body != nil {
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	for range b.hosts {
+		try := r.Clone(r.Context())
+		try.URL.Host = b.hosts[b.next.Add(1)%uint64(len(b.hosts))]
+		try.Body = io.NopCloser(bytes.NewReader(body))
+		res, err = http.DefaultTransport.RoundTrip(try)
+		if dial, ok := errors.AsType[*net.OpError](err); !ok || dial.Op != "dial" {
+			return res, err
+		}
+	}
+	return nil, err
 }
 
 func (s *soak) faults(preset string) {
@@ -115,9 +229,11 @@ func (s *soak) killsUntil(ctx context.Context) {
 			return
 		case <-time.After(2*time.Second + time.Duration(r.Int64N(int64(4*time.Second)))):
 		}
-		s.shop.end(syscall.SIGKILL)
+		x := s.replicas[r.IntN(len(s.replicas))]
+		x.shop.end(syscall.SIGKILL)
 		s.kills.Add(1)
-		s.up()
+		x.shop.start()
+		s.await(x.shop, x.ops+"/readyz")
 	}
 }
 
@@ -183,6 +299,7 @@ func (s *soak) shops(ctx context.Context, r *rand.Rand) {
 		c := s.customer()
 		no, ok := c.buys(ctx, r)
 		if !ok {
+			time.Sleep(50 * time.Millisecond)
 			continue
 		}
 		s.placed.Add(1)
@@ -343,9 +460,13 @@ func (s *soak) ledger() map[string]ledgerEntry {
 }
 
 // books opens the shop's database as any other program may.
-func (s *soak) books(pragma string) *sql.DB {
+func (s *soak) books() *sql.DB {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.shop.dir, "data", "shop.db")+"?_pragma=busy_timeout(5000)"+pragma)
+	name, dsn := map[string]string{"sqlite": "sqlite", "postgres": "pgx", "mysql": "mysql"}[s.driver], s.dsn
+	if s.driver == "sqlite" {
+		dsn = "file:" + dsn + "?_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(name, dsn)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -354,7 +475,7 @@ func (s *soak) books(pragma string) *sql.DB {
 
 func (s *soak) number(q string) (n int64) {
 	s.t.Helper()
-	db := s.books("&_pragma=query_only(1)")
+	db := s.books()
 	defer db.Close()
 	if err := db.QueryRow(q).Scan(&n); err != nil {
 		s.t.Fatal(err)
@@ -367,7 +488,7 @@ func (s *soak) number(q string) (n int64) {
 func (s *soak) judge() {
 	s.t.Helper()
 	ledger := s.ledger()
-	db := s.books("&_pragma=query_only(1)")
+	db := s.books()
 	defer db.Close()
 	rows, err := db.Query(`SELECT p.out_trade_no, p.state, p.total, coalesce(p.transaction_id, ''), o.no, o.state, o.total,
 		(SELECT count(*) FROM payments x WHERE x.order_id = o.id AND x.state = 'paid' AND NOT EXISTS
