@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,44 @@ func TestFoundRefundOfAnotherAmount(t *testing.T) {
 		w.wantState(o.No, models.Paid) // it was settled all the same
 		if rs, err := w.store.Refunds(t.Context(), false, 0, 10); err != nil || len(rs) != 0 {
 			t.Errorf("given back: %+v, %v", rs, err)
+		}
+	})
+}
+
+// A refund that WeChat refused, and takes on when it is asked again: what it
+// said is kept at once, and no step fails.
+func TestFoundRefusedRefundTakenOn(t *testing.T) {
+	inBubbleOf(t, wxpay.V3, func(t *testing.T, w *world) {
+		o := w.paidOrder()
+		w.stop()
+		w.setFault(func(path string) http.HandlerFunc {
+			if !isCall(path, callRefund) {
+				return nil
+			}
+			return func(rw http.ResponseWriter, _ *http.Request) {
+				rw.WriteHeader(http.StatusForbidden)
+				rw.Write([]byte(`{"code":"USER_ACCOUNT_ABNORMAL","message":"退款请求失败"}`))
+			}
+		})
+		r, err := w.refunds(o, o.Total, "back")
+		if err != nil || r.State != models.RefundAbnormal {
+			t.Fatalf("refused: %+v, %v", r, err)
+		}
+		w.setFault(nil)
+		time.Sleep(7 * time.Hour)
+		if err := w.svc.RefundOnce(t.Context()); err != nil {
+			t.Errorf("asked again: %v", err)
+		}
+		if r, err = w.store.Refund(t.Context(), r.OutRefundNo); err != nil || r.RefundID == "" || r.LastError != "" {
+			t.Errorf("what WeChat said is not kept: %+v, %v", r, err)
+		}
+		time.Sleep(time.Hour)
+		if err := w.svc.RefundOnce(t.Context()); err != nil {
+			t.Errorf("asked how it went: %v", err)
+		}
+		w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
+		if got := w.atWeChat(r.OutTradeNo).refunded(); got != int64(o.Total) {
+			t.Errorf("WeChat gave back %d, want %d", got, o.Total)
 		}
 	})
 }

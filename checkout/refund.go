@@ -187,7 +187,10 @@ func (s *Service) askRefund(ctx context.Context, g wxpay.Gateway, r *models.Refu
 	step := models.RefundStep{OutRefundNo: r.OutRefundNo, Actor: "system", Msgs: trail.take()}
 	switch {
 	case err == nil:
-		step.To, step.RefundID, step.Next = models.RefundProcessing, got.RefundID, s.now().Add(refundGaps[0])
+		step.RefundID, step.Next = got.RefundID, s.now().Add(refundGaps[0])
+		if r.State == models.RefundPending { // an abnormal one stays so until its end
+			step.To = models.RefundProcessing
+		}
 		return s.step(ctx, r, step, nil)
 	case wxpay.Retryable(err), errors.Is(err, wxpay.ErrNoCertificate), errors.Is(err, wxpay.ErrAccount):
 		step.Err, step.Next = err.Error(), s.nextRefund(r)
