@@ -148,7 +148,8 @@ func (s *Shop) simulateV3(open bool) error {
 		return err
 	}
 	pay.APIv3Key, pay.SerialNo = id.APIv3Key, id.MerchantSerialNo
-	pay.PlatformKeyMode, pay.PlatformPublicKeyID = id.KeyMode, id.PlatformPublicKeyID
+	// Both kinds of keys, because the console may change the kind at any time.
+	pay.PlatformKeyMode, pay.PlatformPublicKeyID = string(wxpay.MixedMode), id.PlatformPublicKeyID
 	s.Config.simulated = keysPEM{[]byte(id.MerchantPrivateKey), []byte(id.PlatformPublicKey)}
 	return nil
 }

@@ -375,3 +375,22 @@ func TestRefundNotifyMakesUsAsk(t *testing.T) {
 		w.wantRefund(r.OutRefundNo, models.RefundSucceeded)
 	})
 }
+
+// A shop that knows both kinds of keys goes on while WeChat moves its merchant
+// from one kind to the other, and so does the shop beside its own simulator.
+func TestKeyModeChanges(t *testing.T) {
+	inBubbleOf(t, wxpay.V3, func(t *testing.T, w *world) {
+		w.change = func(c *wxpay.Config) { c.KeyMode = wxpay.MixedMode }
+		w.restart()
+		for _, mode := range []string{"public_key", "certificate", "mixed", "public_key"} {
+			if code := w.api("PUT", "account", map[string]string{"key_mode": mode}, nil); code != 200 {
+				t.Fatalf("key mode %s = %d", mode, code)
+			}
+			later(time.Minute)
+			w.byNotification(mode)
+		}
+		if n := w.counted("notify.badsig"); n != 0 {
+			t.Errorf("%d notifications were refused", n)
+		}
+	})
+}
