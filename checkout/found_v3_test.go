@@ -205,7 +205,7 @@ func TestFoundRefusedRefundTakenOn(t *testing.T) {
 			}
 			return func(rw http.ResponseWriter, _ *http.Request) {
 				rw.WriteHeader(http.StatusForbidden)
-				rw.Write([]byte(`{"code":"USER_ACCOUNT_ABNORMAL","message":"退款请求失败"}`))
+				rw.Write([]byte(`{"code":"RULE_LIMIT","message":"业务规则限制"}`))
 			}
 		})
 		r, err := w.refunds(o, o.Total, "back")
@@ -229,4 +229,39 @@ func TestFoundRefusedRefundTakenOn(t *testing.T) {
 			t.Errorf("WeChat gave back %d, want %d", got, o.Total)
 		}
 	})
+}
+
+// A refund that WeChat leaves to the merchant to make another way is not asked
+// for again: the money would go twice.
+func TestFoundRefundAnotherWay(t *testing.T) {
+	for _, code := range []string{"USER_ACCOUNT_ABNORMAL", "TRADE_OVERDUE"} {
+		inBubbleOf(t, wxpay.V3, func(t *testing.T, w *world) {
+			o := w.paidOrder()
+			w.stop()
+			w.setFault(func(path string) http.HandlerFunc {
+				if !isCall(path, callRefund) {
+					return nil
+				}
+				return func(rw http.ResponseWriter, _ *http.Request) {
+					rw.WriteHeader(http.StatusForbidden)
+					rw.Write([]byte(`{"code":"` + code + `","message":"退款请求失败"}`))
+				}
+			})
+			r, err := w.refunds(o, o.Total, "back")
+			if err != nil || r.State != models.RefundAbnormal {
+				t.Fatalf("%s: %+v, %v", code, r, err)
+			}
+			w.setFault(nil) // the payer's account is back; the merchant has paid by bank meanwhile
+			for range 5 {
+				time.Sleep(day)
+				if err := w.svc.RefundOnce(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			w.wantRefund(r.OutRefundNo, models.RefundAbnormal)
+			if got := w.atWeChat(r.OutTradeNo).refunded(); got != 0 {
+				t.Errorf("%s: WeChat gave back %d as well", code, got)
+			}
+		})
+	}
 }

@@ -206,6 +206,11 @@ func (s *Service) askRefund(ctx context.Context, g wxpay.Gateway, r *models.Refu
 		return q
 	}
 	step.Msgs, step.To, step.Err, step.Next = nil, models.RefundAbnormal, err.Error(), s.now().Add(abnormalGap)
+	if errors.Is(err, wxpay.ErrPayerGone) || errors.Is(err, wxpay.ErrTooOld) {
+		// WeChat leaves it to the merchant to give the money back another way.
+		// Whoever did so must not see it go a second time, months later.
+		step.Next = time.Time{}
+	}
 	return s.step(ctx, r, step, err)
 }
 
