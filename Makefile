@@ -46,7 +46,7 @@ race:
 # Whole days and random histories with money in them, for which the race
 # detector has no time.
 histories:
-	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry|TestUnknownIsNeverFailed|TestRefundAnswersLost' ./checkout
+	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry|TestUnknownIsNeverFailed|TestRefundAnswersLost|TestMoveInTheMiddle' ./checkout
 
 # The store and the workflows once more on PostgreSQL and on MariaDB, which are
 # started for this and stopped again.

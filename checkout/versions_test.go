@@ -87,6 +87,9 @@ func (w *world) wantLive(o *models.Order, v wxpay.Version) *models.Payment {
 // version that they were made with, and the books agree with the bill.
 func TestMoveInTheMiddle(t *testing.T) {
 	for _, from := range []wxpay.Version{wxpay.V2, wxpay.V3} {
+		if from == wxpay.V3 && !thorough {
+			continue
+		}
 		to := map[wxpay.Version]wxpay.Version{wxpay.V2: wxpay.V3, wxpay.V3: wxpay.V2}[from]
 		t.Run(string(from)+" to "+string(to), func(t *testing.T) {
 			inBubbleOf(t, from, func(t *testing.T, w *world) { w.moves(from, to) })
@@ -339,7 +342,7 @@ func TestRefundNotifyMakesUsAsk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		later(10 * time.Minute) // by now it asks every half hour
+		later(3 * time.Minute) // by now it asks every five minutes
 		w.wantRefund(r.OutRefundNo, models.RefundProcessing)
 		kinds := []string{"unsigned", "wrong_key", "xxe", "truncated"}
 		if w.speaks == wxpay.V3 {
