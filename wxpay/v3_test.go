@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -533,5 +534,31 @@ func TestValidateV3(t *testing.T) {
 	}
 	if err := (Config{}).ValidateV3(); strings.Count(fmt.Sprint(err), "\n") != 6 {
 		t.Errorf("an empty config: %v, want seven sentences", err)
+	}
+}
+
+// handed is a transport to one handler.
+type handed struct{ h http.Handler }
+
+func (l handed) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	in.RequestURI, in.Host, in.RemoteAddr = r.URL.RequestURI(), r.URL.Host, "127.0.0.1:40000"
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	w, done, ended := httptest.NewRecorder(), make(chan struct{}), false
+	go func() {
+		defer close(done)
+		defer func() { ended = recover() == nil }() // http.ErrAbortHandler cuts the connection
+		l.h.ServeHTTP(w, in)
+	}()
+	select {
+	case <-done:
+		if !ended {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return w.Result(), nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
 	}
 }

@@ -1,4 +1,4 @@
-package wxpay
+package contract
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wxshop/wxpay"
 	"wxshop/wxpay/sim"
 )
 
@@ -43,7 +44,7 @@ func (w *wechatWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.got = append(w.got, told{r.URL.Path, r.Header.Clone(), body})
 	w.mu.Unlock()
 	if strings.Contains(r.URL.Path, "v2") {
-		io.WriteString(rw, ackSuccess)
+		io.WriteString(rw, "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>")
 		return
 	}
 	rw.WriteHeader(http.StatusNoContent)
@@ -144,22 +145,22 @@ func (w *wechatWorld) last(path string) told {
 }
 
 // config is the merchant's account at w.
-func (w *wechatWorld) config(mode KeyMode, partner bool) Config {
+func (w *wechatWorld) config(mode wxpay.KeyMode, partner bool) wxpay.Config {
 	w.t.Helper()
-	private, err := LoadPrivateKey([]byte(w.id.MerchantPrivateKey))
+	private, err := wxpay.LoadPrivateKey([]byte(w.id.MerchantPrivateKey))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	public, err := LoadPublicKey([]byte(w.id.PlatformPublicKey))
+	public, err := wxpay.LoadPublicKey([]byte(w.id.PlatformPublicKey))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c := Config{
+	c := wxpay.Config{
 		AppID: w.id.AppID, MchID: w.id.MchID, APIKey: w.id.APIKey, APIv3Key: w.id.APIv3Key, SerialNo: w.id.MerchantSerialNo,
 		PrivateKey: private, KeyMode: mode, PlatformKeyID: w.id.PlatformPublicKeyID, PlatformKey: public,
 		Hosts: []string{"http://localhost:8081"}, Transport: handed{w.sim.Gateway()},
 	}
-	if mode == CertificateMode {
+	if mode == wxpay.CertificateMode {
 		c.PlatformKeyID, c.PlatformKey = "", nil
 	}
 	if partner {
@@ -171,9 +172,9 @@ func (w *wechatWorld) config(mode KeyMode, partner bool) Config {
 	return c
 }
 
-func (w *wechatWorld) order(v Version, no string) Order {
-	return Order{
-		OutTradeNo: no, TradeType: JSAPI, Description: "测试店-图书 & <茶> 🍵", Attach: "a=1&b=2", Total: 888, OpenID: w.openID(),
+func (w *wechatWorld) order(v wxpay.Version, no string) wxpay.Order {
+	return wxpay.Order{
+		OutTradeNo: no, TradeType: wxpay.JSAPI, Description: "测试店-图书 & <茶> 🍵", Attach: "a=1&b=2", Total: 888, OpenID: w.openID(),
 		ClientIP: "::ffff:123.12.12.123", NotifyURL: "http://localhost:8080/notify/" + string(v) + "/pay",
 		Start: time.Now(), Expire: time.Now().Add(30 * time.Minute),
 	}
@@ -184,28 +185,28 @@ func (w *wechatWorld) order(v Version, no string) Order {
 func TestGatewayContract(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		version Version
-		mode    KeyMode
+		version wxpay.Version
+		mode    wxpay.KeyMode
 		partner bool
 	}{
-		{"v2", V2, "", false},
-		{"v2 service provider", V2, "", true},
-		{"v3 public key", V3, PublicKeyMode, false},
-		{"v3 certificate", V3, CertificateMode, false},
-		{"v3 mixed", V3, MixedMode, false},
-		{"v3 service provider", V3, PublicKeyMode, true},
+		{"v2", wxpay.V2, "", false},
+		{"v2 service provider", wxpay.V2, "", true},
+		{"v3 public key", wxpay.V3, wxpay.PublicKeyMode, false},
+		{"v3 certificate", wxpay.V3, wxpay.CertificateMode, false},
+		{"v3 mixed", wxpay.V3, wxpay.MixedMode, false},
+		{"v3 service provider", wxpay.V3, wxpay.PublicKeyMode, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, end := newWeChat(t)
 				defer end()
 				cfg := w.config(tt.mode, tt.partner)
-				var g Gateway
+				var g wxpay.Gateway
 				var err error
-				if tt.version == V3 {
-					g, err = NewV3(cfg)
+				if tt.version == wxpay.V3 {
+					g, err = wxpay.NewV3(cfg)
 				} else {
-					g, err = NewV2(cfg)
+					g, err = wxpay.NewV2(cfg)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -224,8 +225,8 @@ func TestGatewayContract(t *testing.T) {
 type contract struct {
 	*testing.T
 	w   *wechatWorld
-	g   Gateway
-	cfg Config
+	g   wxpay.Gateway
+	cfg wxpay.Config
 }
 
 func (c contract) want(what string, err, want error) {
@@ -233,7 +234,7 @@ func (c contract) want(what string, err, want error) {
 	if !errors.Is(err, want) || want == nil && err != nil {
 		c.Errorf("%s: %v, want %v", what, err, want)
 	}
-	if want != nil && IsUnknown(err) {
+	if want != nil && wxpay.IsUnknown(err) {
 		c.Errorf("%s: %v is called unknown", what, err)
 	}
 }
@@ -242,7 +243,7 @@ func (c contract) want(what string, err, want error) {
 func (c contract) paid() {
 	o := c.w.order(c.g.Version(), "contract|paid*1")
 	_, err := c.g.Query(c.Context(), o.Ref())
-	c.want("query before", err, ErrNoSuchOrder)
+	c.want("query before", err, wxpay.ErrNoSuchOrder)
 	for range 2 { // the same order twice is one order
 		if p, err := c.g.Prepay(c.Context(), o); err != nil || p.PrepayID == "" {
 			c.Fatalf("prepay: %+v, %v", p, err)
@@ -251,8 +252,8 @@ func (c contract) paid() {
 	other := o
 	other.Total++
 	_, err = c.g.Prepay(c.Context(), other)
-	c.want("another total", err, ErrNumberUsed)
-	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != NotPay || t.State.Paid() {
+	c.want("another total", err, wxpay.ErrNumberUsed)
+	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != wxpay.NotPay || t.State.Paid() {
 		c.Fatalf("query of an unpaid order: %+v, %v", t, err)
 	}
 	c.w.pay(o.OutTradeNo)
@@ -265,9 +266,9 @@ func (c contract) paid() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	for from, t := range map[string]Transaction{"notification": told, "query": asked} {
-		if t.Version != c.g.Version() || t.State != Success || t.AppID != c.cfg.AppID || t.MchID != c.cfg.MchID || t.SubMchID != c.cfg.SubMchID ||
-			t.OutTradeNo != o.OutTradeNo || t.TransactionID == "" || t.TransactionID != asked.TransactionID || t.TradeType != JSAPI ||
+	for from, t := range map[string]wxpay.Transaction{"notification": told, "query": asked} {
+		if t.Version != c.g.Version() || t.State != wxpay.Success || t.AppID != c.cfg.AppID || t.MchID != c.cfg.MchID || t.SubMchID != c.cfg.SubMchID ||
+			t.OutTradeNo != o.OutTradeNo || t.TransactionID == "" || t.TransactionID != asked.TransactionID || t.TradeType != wxpay.JSAPI ||
 			t.OpenID != o.OpenID || t.Total != 888 || t.Cash != 888 || t.Currency != "CNY" || t.BankType == "" || t.Attach != o.Attach ||
 			!t.PaidAt.Equal(asked.PaidAt) || time.Since(t.PaidAt).Abs() > time.Minute {
 			c.Errorf("%s: %+v", from, t)
@@ -279,8 +280,8 @@ func (c contract) paid() {
 		}
 	}
 	_, err = c.g.Prepay(c.Context(), o)
-	c.want("prepay of a paid order", err, ErrAlreadyPaid)
-	c.want("close of a paid order", c.g.Close(c.Context(), o.Ref()), ErrAlreadyPaid)
+	c.want("prepay of a paid order", err, wxpay.ErrAlreadyPaid)
+	c.want("close of a paid order", c.g.Close(c.Context(), o.Ref()), wxpay.ErrAlreadyPaid)
 	n.body[len(n.body)/2] ^= 1
 	if _, err := c.g.ParseNotify(n.header, n.body); err == nil {
 		c.Error("a changed notification is taken")
@@ -297,18 +298,18 @@ func (c contract) closed() {
 		c.want("close", c.g.Close(c.Context(), o.Ref()), nil)
 	}
 	_, err := c.g.Prepay(c.Context(), o)
-	c.want("prepay of a closed order", err, ErrClosed)
-	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != Closed {
+	c.want("prepay of a closed order", err, wxpay.ErrClosed)
+	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != wxpay.Closed {
 		c.Errorf("query of a closed order: %+v, %v", t, err)
 	}
 }
 
 func (c contract) products() {
-	for _, tt := range []TradeType{Native, H5, App} {
+	for _, tt := range []wxpay.TradeType{wxpay.Native, wxpay.H5, wxpay.App} {
 		o := c.w.order(c.g.Version(), "contract_"+string(tt))
 		o.TradeType, o.OpenID = tt, ""
 		p, err := c.g.Prepay(c.Context(), o)
-		if err != nil || (tt == Native) != (p.CodeURL != "") || (tt == H5) != (p.H5URL != "") || tt == App && p.PrepayID == "" {
+		if err != nil || (tt == wxpay.Native) != (p.CodeURL != "") || (tt == wxpay.H5) != (p.H5URL != "") || tt == wxpay.App && p.PrepayID == "" {
 			c.Errorf("%s: %+v, %v", tt, p, err)
 		}
 	}
@@ -325,14 +326,14 @@ func (c contract) products() {
 
 func (c contract) refunded() {
 	o := c.w.order(c.g.Version(), "contract_refund")
-	r := RefundOrder{
+	r := wxpay.RefundOrder{
 		OutTradeNo: o.OutTradeNo, OutRefundNo: "contract|R*1@x", Total: 888, Amount: 300, Reason: "不要了 🍵",
 		NotifyURL: "http://localhost:8080/notify/" + string(c.g.Version()) + "/refund",
 	}
 	_, err := c.g.Refund(c.Context(), r)
-	c.want("refund of nothing", err, ErrNoSuchOrder)
+	c.want("refund of nothing", err, wxpay.ErrNoSuchOrder)
 	_, err = c.g.QueryRefund(c.Context(), r.Ref())
-	c.want("query of nothing", err, ErrNoSuchRefund)
+	c.want("query of nothing", err, wxpay.ErrNoSuchRefund)
 	if _, err := c.g.Prepay(c.Context(), o); err != nil {
 		c.Fatal(err)
 	}
@@ -347,26 +348,26 @@ func (c contract) refunded() {
 	other := r
 	other.Amount++
 	_, err = c.g.Refund(c.Context(), other)
-	c.want("another amount", err, ErrRefundMismatch)
+	c.want("another amount", err, wxpay.ErrRefundMismatch)
 	other.OutRefundNo, other.Amount = "contract_R2", 888
 	_, err = c.g.Refund(c.Context(), other)
-	c.want("too much", err, ErrRefundTooMuch)
+	c.want("too much", err, wxpay.ErrRefundTooMuch)
 	other.Amount, other.Total = 10, 900
 	_, err = c.g.Refund(c.Context(), other)
-	c.want("another total", err, ErrRefundMismatch)
+	c.want("another total", err, wxpay.ErrRefundMismatch)
 	path := "/notify/" + string(c.g.Version()) + "/refund"
 	n := c.w.last(path)
 	told, toldErr := c.g.ParseRefundNotify(n.header, n.body)
 	got, err := c.g.QueryRefund(c.Context(), r.Ref())
-	if err != nil || got.State != RefundSuccess || got.Amount != 300 || got.Total != 888 || got.Account == "" || got.OutTradeNo != o.OutTradeNo ||
+	if err != nil || got.State != wxpay.RefundSuccess || got.Amount != 300 || got.Total != 888 || got.Account == "" || got.OutTradeNo != o.OutTradeNo ||
 		time.Since(got.SucceededAt).Abs() > 11*time.Minute || got.Version != c.g.Version() {
 		c.Fatalf("query of the refund: %+v, %v", got, err)
 	}
-	if toldErr != nil || told.State != RefundSuccess || told.OutRefundNo != r.OutRefundNo || told.RefundID != got.RefundID || told.Amount != 300 ||
+	if toldErr != nil || told.State != wxpay.RefundSuccess || told.OutRefundNo != r.OutRefundNo || told.RefundID != got.RefundID || told.Amount != 300 ||
 		told.Total != 888 || told.MchID != c.cfg.MchID || !told.SucceededAt.Equal(got.SucceededAt) {
 		c.Errorf("refund notification: %+v, %v", told, toldErr)
 	}
-	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != Refunded || !t.State.Paid() || t.Total != 888 {
+	if t, err := c.g.Query(c.Context(), o.Ref()); err != nil || t.State != wxpay.Refunded || !t.State.Paid() || t.Total != 888 {
 		c.Errorf("query of the refunded order: %+v, %v", t, err)
 	}
 	pay := c.w.last("/notify/" + string(c.g.Version()) + "/pay") // within five minutes still
@@ -380,27 +381,27 @@ func (c contract) refunded() {
 
 func (c contract) billed() {
 	today := time.Now()
-	_, err := c.g.Bill(c.Context(), BillRequest{Day: today})
-	c.want("today's bill", err, ErrBillNotReady)
-	_, err = c.g.Bill(c.Context(), BillRequest{Day: today.AddDate(0, 0, -7)})
-	c.want("a day without anything", err, ErrNoBill)
+	_, err := c.g.Bill(c.Context(), wxpay.BillRequest{Day: today})
+	c.want("today's bill", err, wxpay.ErrBillNotReady)
+	_, err = c.g.Bill(c.Context(), wxpay.BillRequest{Day: today.AddDate(0, 0, -7)})
+	c.want("a day without anything", err, wxpay.ErrNoBill)
 	time.Sleep(36 * time.Hour)
 	for _, gzip := range []bool{false, true} {
-		c.tradeBill(BillRequest{Day: today, Gzip: gzip})
-		if c.g.Version() == V2 {
+		c.tradeBill(wxpay.BillRequest{Day: today, Gzip: gzip})
+		if c.g.Version() == wxpay.V2 {
 			continue // has no fund flows before 2017, and a bubble begins in 2000
 		}
-		c.fundFlow(FundFlowRequest{Day: today, Gzip: gzip})
+		c.fundFlow(wxpay.FundFlowRequest{Day: today, Gzip: gzip})
 	}
 }
 
-func (c contract) tradeBill(r BillRequest) {
+func (c contract) tradeBill(r wxpay.BillRequest) {
 	bill, err := c.g.Bill(c.Context(), r)
 	if err != nil {
 		c.Fatal(err)
 	}
 	defer bill.Close()
-	b := NewBillReader(bill)
+	b := wxpay.NewBillReader(bill)
 	var total, refunded int64
 	for {
 		row, err := b.Next()
@@ -420,13 +421,13 @@ func (c contract) tradeBill(r BillRequest) {
 	}
 }
 
-func (c contract) fundFlow(r FundFlowRequest) {
+func (c contract) fundFlow(r wxpay.FundFlowRequest) {
 	flow, err := c.g.FundFlow(c.Context(), r)
 	if err != nil {
 		c.Fatal(err)
 	}
 	defer flow.Close()
-	f := NewFundReader(flow)
+	f := wxpay.NewFundReader(flow)
 	for err == nil {
 		_, err = f.Next()
 	}

@@ -1,4 +1,4 @@
-package wxpay
+package contract
 
 import (
 	"errors"
@@ -6,14 +6,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wxshop/wxpay"
 )
 
 // Tests of API v3 against the simulated WeChat, whose keys and faults are its own.
 
 // paidAt places and pays an order, and returns what it was told.
-func (w *wechatWorld) paidNote(g Gateway, no string) told {
+func (w *wechatWorld) paidNote(g wxpay.Gateway, no string) told {
 	w.t.Helper()
-	if _, err := g.Prepay(w.t.Context(), w.order(V3, no)); err != nil {
+	if _, err := g.Prepay(w.t.Context(), w.order(wxpay.V3, no)); err != nil {
 		w.t.Fatalf("%s: %v", no, err)
 	}
 	w.mu.Lock()
@@ -23,16 +25,28 @@ func (w *wechatWorld) paidNote(g Gateway, no string) told {
 	return w.last("/notify/v3/pay")
 }
 
+// nextKey is the APIv3 key that the merchant changes to.
+const nextKey = "fedcba9876543210FEDCBA9876543210"
+
+func newV3(t *testing.T, c wxpay.Config) *wxpay.V3Gateway {
+	t.Helper()
+	g, err := wxpay.NewV3(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // The platform certificate and the APIv3 key change in the middle of a run: no
 // call fails and no notification is refused.
 func TestKeysChangeAtWeChat(t *testing.T) {
-	for _, mode := range []KeyMode{CertificateMode, MixedMode} {
+	for _, mode := range []wxpay.KeyMode{wxpay.CertificateMode, wxpay.MixedMode} {
 		synctest.Test(t, func(t *testing.T) {
 			w, end := newWeChat(t)
 			defer end()
 			cfg := w.config(mode, false)
-			cfg.NextAPIv3Key = v3NextKey
-			g := newTestV3(t, cfg)
+			cfg.NextAPIv3Key = nextKey
+			g := newV3(t, cfg)
 			n := 0
 			pay := func(step string) {
 				t.Helper()
@@ -49,7 +63,7 @@ func TestKeysChangeAtWeChat(t *testing.T) {
 				time.Sleep(time.Minute)
 				pay("a minute after " + step)
 			}
-			w.api("POST", "keys", `{"api_v3_key":"`+v3NextKey+`"}`, nil)
+			w.api("POST", "keys", `{"api_v3_key":"`+nextKey+`"}`, nil)
 			pay("APIv3 key")
 			time.Sleep(7 * time.Hour) // the certificates come again, under the new key
 			pay("seven hours later")
@@ -63,15 +77,15 @@ func TestForgeriesAtWeChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, end := newWeChat(t)
 		defer end()
-		g := newTestV3(t, w.config(PublicKeyMode, false))
+		g := newV3(t, w.config(wxpay.PublicKeyMode, false))
 		genuine := w.paidNote(g, "forgeries01")
 		right, err := g.ParseNotify(genuine.header, genuine.body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for kind, want := range map[string]error{
-			"unsigned": ErrSignature, "wrong_key": ErrSignature, "wrong_serial": ErrSignature, "stale": ErrSignature, "signtest": ErrProbe,
-			"truncated": ErrBadNotify, "xxe": ErrBadNotify, "short_nonce": ErrBadNotify,
+			"unsigned": wxpay.ErrSignature, "wrong_key": wxpay.ErrSignature, "wrong_serial": wxpay.ErrSignature, "stale": wxpay.ErrSignature, "signtest": wxpay.ErrProbe,
+			"truncated": wxpay.ErrBadNotify, "xxe": wxpay.ErrBadNotify, "short_nonce": wxpay.ErrBadNotify,
 			"wrong_amount": nil, "wrong_appid": nil, "wrong_mchid": nil, "unknown_order": nil, "replayed": nil,
 		} {
 			w.mu.Lock()
@@ -97,16 +111,16 @@ func TestFaultsAtWeChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, end := newWeChat(t)
 		defer end()
-		g := newTestV3(t, w.config(PublicKeyMode, false))
+		g := newV3(t, w.config(wxpay.PublicKeyMode, false))
 		for _, fault := range []string{
 			"connection-refused", "reset-before-commit", "reset-after-commit", "answer-truncated", "answer-5xx", "answer-html",
 			"answer-unsigned", "answer-wrong-signature", "system-error",
 		} {
 			w.api("PUT", "faults", `{"next":{"`+fault+`":1}}`, nil)
-			o := w.order(V3, "fault_"+fault)
+			o := w.order(wxpay.V3, "fault_"+fault)
 			p, err := g.Prepay(t.Context(), o)
 			probe := fault == "answer-wrong-signature" && p.PrepayID != "" // a signature test: asked again at once
-			if !IsUnknown(err) && !probe {
+			if !wxpay.IsUnknown(err) && !probe {
 				t.Errorf("%s: %v", fault, err)
 			}
 			if p, err := g.Prepay(t.Context(), o); err != nil || p.PrepayID == "" {
@@ -115,7 +129,7 @@ func TestFaultsAtWeChat(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		w.api("PUT", "faults", `{"next":{"frequency-limited":1}}`, nil)
-		if _, err := g.Query(t.Context(), Ref{OutTradeNo: "fault_answer-5xx"}); !errors.Is(err, ErrFrequency) || !Retryable(err) {
+		if _, err := g.Query(t.Context(), wxpay.Ref{OutTradeNo: "fault_answer-5xx"}); !errors.Is(err, wxpay.ErrFrequency) || !wxpay.Retryable(err) {
 			t.Errorf("frequency: %v", err)
 		}
 	})
