@@ -60,8 +60,8 @@ func (w *town) newestPaid() string {
 // D3, D6: the drill. A backup is taken while orders come; one of them is paid
 // after it, another is made and paid after it. Then the machine dies, and the
 // backup is all there is. The first order is found paid by asking WeChat. The
-// second is known to WeChat alone: what tells of it ends in "payments to
-// check", with its money, and is acknowledged once.
+// second is known to WeChat alone: the bill of the day shows it, and what WeChat
+// still tells of it ends in "payments to check", with its money.
 func TestBackupDrill(t *testing.T) {
 	w := newDivided(t)
 	v := w.visitor(w.face)
@@ -75,6 +75,7 @@ func TestBackupDrill(t *testing.T) {
 	}
 	w.paysOf(t, early)
 	v.becomes(early, "paid", 10*time.Second)
+	day := time.Now().In(beijing).Format("2006-01-02")
 	late := v.triesToOrder()
 	w.paysOf(t, late)
 	v.becomes(late, "paid", 10*time.Second)
@@ -96,6 +97,11 @@ func TestBackupDrill(t *testing.T) {
 	w.paidOnce(t, early)
 	if v.get("/orders/" + late); v.code != 404 {
 		t.Errorf("the order after the backup: %d", v.code)
+	}
+	w.api("POST", "clock", map[string]any{"advance": "36h"}, nil) // its bill is made
+	out, err = w.command("reconcile", "--day", day)
+	if !strings.Contains(out, lost) {
+		t.Errorf("the bill of the day does not show %s: %v\n%s", lost, err, out)
 	}
 	for range 2 { // WeChat tells again, as it does for a day; or the bill does
 		n := w.told(lost)
