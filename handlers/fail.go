@@ -76,6 +76,7 @@ var verdicts = []struct {
 	{models.ErrLive, verdict{http.StatusConflict, views.TooLate}},
 	{models.ErrTokenReused, verdict{http.StatusConflict, views.Placed}},
 	{models.ErrBusy, verdict{http.StatusServiceUnavailable, views.Broken}},
+	{models.ErrUnknown, verdict{http.StatusServiceUnavailable, views.Broken}}, // the form may be sent again: its token tells
 	{wxpay.ErrAlreadyPaid, verdict{http.StatusConflict, views.AlreadyPaid}},
 	{wxpay.ErrClosed, verdict{http.StatusConflict, views.OrderClosed}},
 	{context.DeadlineExceeded, verdict{http.StatusServiceUnavailable, views.Broken}},

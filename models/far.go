@@ -217,7 +217,7 @@ func (f *far) commit(t *sql.Tx, tx *Tx) error {
 		return crash
 	}
 	if err := t.Commit(); err != nil {
-		if faultOf(err) == lost && !unsent(err) {
+		if unknown(err) {
 			f.s.log.Error("the connection broke in a commit", "err", err)
 			return fmt.Errorf("%w: %v", ErrUnknown, err)
 		}

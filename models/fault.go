@@ -9,6 +9,7 @@ import (
 	"net"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -44,7 +45,8 @@ func faultOf(err error) fault {
 	case errors.As(err, &my):
 		return mysqlFault(my.Number)
 	case errors.As(err, &dial), errors.As(err, &wire), errors.Is(err, driver.ErrBadConn), errors.Is(err, mysql.ErrInvalidConn),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, sql.ErrConnDone):
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, sql.ErrConnDone),
+		pgconn.SafeToRetry(err):
 		return lost
 	}
 	return noFault
@@ -84,9 +86,15 @@ func mysqlFault(number uint16) fault {
 	return otherwise
 }
 
-// unsent reports whether err, of a COMMIT, says for certain that the server
-// never saw it.
-func unsent(err error) bool { return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) }
+// unknown reports whether err, of a COMMIT, leaves open what the server did:
+// it is neither the server's own word, nor the driver's that it sent nothing.
+func unknown(err error) bool {
+	switch faultOf(err) {
+	case lost, noFault:
+		return !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, pgx.ErrTxCommitRollback)
+	}
+	return false
+}
 
 // toldFault is an error of a server in the words of this package. The server's
 // own message may quote what people typed, so of most only the code is told.
