@@ -155,7 +155,7 @@ func TestStatesAreWrittenInOnePlace(t *testing.T) {
 				case *ast.AssignStmt:
 					for _, l := range n.Lhs {
 						x, ok := l.(*ast.SelectorExpr)
-						if ok && x.Sel.Name == "State" && where != "transition" && where != "move" && where != "turn" {
+						if ok && x.Sel.Name == "State" && where != "transition" && where != "move" && where != "turn" && where != "Nothing" { // of a day of bills
 							t.Errorf("%s in %s assigns %s", where, f.name, x.Sel.Name)
 						}
 					}
