@@ -70,8 +70,12 @@ func settings(c *Config) []field {
 	return list
 }
 
+// hasSecret: with sqlite, the database is the name of a file and tells nobody
+// anything.
 func hasSecret(c *Config) bool {
-	return slices.ContainsFunc(settings(c), func(f field) bool { return f.secret && f.value.String() != "" })
+	return slices.ContainsFunc(settings(c), func(f field) bool {
+		return f.secret && f.value.String() != "" && (f.path != "database.dsn" || c.Database.Driver != "sqlite")
+	})
 }
 
 var (

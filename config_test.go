@@ -163,6 +163,13 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("private key with mode %o: %v", mode, err)
 		}
 	}
+	const server = `database: {driver: postgres, dsn: "postgres://shop:pw@db:5432/shop"}`
+	if _, err := loadConfig(writeConfig(t, server, 0o644), nil); err == nil || !strings.Contains(err.Error(), "carries a secret") {
+		t.Errorf("a server's password: %v", err)
+	}
+	if _, err := loadConfig(writeConfig(t, string(defaults), 0o644), nil); err != nil {
+		t.Errorf("config.yaml as it comes, which others can read: %v", err)
+	}
 	c, err := loadConfig(writeConfig(t, "", 0o644), []string{"WXSHOP_PAY_API_KEY_FILE=" + file(0o400)})
 	if err != nil || c.Pay.APIKey != strings.Repeat("k", 32) {
 		t.Errorf("got %q, %v", c.Pay.APIKey, err)
