@@ -310,10 +310,8 @@ func (w *world) independently(day string, paid, back []string) []string {
 func TestReconcileMidnight(t *testing.T) {
 	stillBubble(t, func(t *testing.T, w *world) {
 		at(0, 23, 50, 0)
-		var orders []*models.Order
 		for i := range 40 {
 			o := w.sold(models.Fen(1000 + i))
-			orders = append(orders, o)
 			if i%3 == 0 {
 				w.givesBack(o, 500)
 			}

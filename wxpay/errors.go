@@ -100,6 +100,19 @@ func (e *Error) Is(target error) bool {
 	return (!e.Unknown || e.signed) && target != nil && e.sentinel() == target
 }
 
+// after tells what a refusal by a second host is worth, when the first may have
+// done it: "asked too often" and the like say nothing about what the first did.
+func (a answer) after(err error) error {
+	var e *Error
+	if a.second && errors.As(err, &e) {
+		switch e.sentinel() {
+		case nil, ErrFrequency, ErrAccount:
+			e.Unknown = true
+		}
+	}
+	return err
+}
+
 // sentinels maps err_code and code (WeChat Pay v2 and v3, the error tables of
 // all calls), underscores taken out, to what callers branch on. Codes that say
 // that we made a mistake have none.

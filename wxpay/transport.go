@@ -127,6 +127,14 @@ type answer struct {
 	url  string
 	err  error
 	took time.Duration
+	// second: another host was asked before, and may have done it unheard.
+	second bool
+}
+
+// reached reports whether a failed call may have come to a host all the same.
+func (a answer) reached() bool {
+	var op *net.OpError
+	return !errors.As(a.err, &op) || op.Op != "dial"
 }
 
 // failed reports whether another host might do better.
@@ -191,8 +199,9 @@ func (n *network) send(ctx context.Context, o outgoing, seen func(answer, Direct
 	if a.failed() && outer.Err() == nil && len(n.hosts) > 1 && !once(o.op) {
 		next := (first + 1) % len(n.hosts)
 		n.log.Warn("gateway host failed over", "op", o.op, "from", n.hosts[first], "to", n.hosts[next], "cause", a.cause())
+		reached := a.reached()
 		a = n.try(ctx, n.hosts[next], o, seen)
-		first = next
+		a.second, first = reached, next
 	}
 	n.learn(outer, o.op, first, a)
 	return a

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -314,5 +315,29 @@ func TestTransportSettings(t *testing.T) {
 	tr := newTransport(&tls.Config{})
 	if tr.TLSClientConfig.MinVersion < 0x0303 || tr.MaxIdleConnsPerHost < 64 || !tr.DisableCompression {
 		t.Errorf("transport: TLS %x, %d idle connections per host", tr.TLSClientConfig.MinVersion, tr.MaxIdleConnsPerHost)
+	}
+}
+
+// What the second host refuses may have been done by the first, whose answer
+// was lost: only words about the order itself count.
+func TestRefusalAfterLostAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name, code string
+		lost       func(*http.Request) (int, string, error)
+		unknown    bool
+	}{
+		{"too often, after a lost answer", "FREQUENCY_LIMITED", func(*http.Request) (int, string, error) { return 0, "", io.ErrUnexpectedEOF }, true},
+		{"no right, after a 502", "NOAUTH", func(*http.Request) (int, string, error) { return 502, "", nil }, true},
+		{"nobody listens there", "FREQUENCY_LIMITED", func(*http.Request) (int, string, error) {
+			return 0, "", &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		}, false},
+		{"paid already", "ORDERPAID", func(*http.Request) (int, string, error) { return 0, "", io.ErrUnexpectedEOF }, false},
+	} {
+		w := newWire(tt.lost, func(*http.Request) (int, string, error) { return 200, business(tt.code, "x"), nil })
+		_, err := wireClient(t, w).Prepay(t.Context(), testOrder())
+		if err == nil || IsUnknown(err) != tt.unknown {
+			t.Errorf("%s: %v, want unknown %t", tt.name, err, tt.unknown)
+		}
+		wantCalls(t, w, 1, 1)
 	}
 }

@@ -142,7 +142,8 @@ func (c *V2Client) exchange(ctx context.Context, r request, key string) (message
 	if a.err != nil {
 		return nil, &Error{Op: r.op, HTTPStatus: a.status, Unknown: true, Err: a.err}
 	}
-	return c.judge(r, a)
+	m, err := c.judge(r, a)
+	return m, a.after(err)
 }
 
 // errSignRefused is WeChat's 签名错误: our key, or our signing, is wrong.

@@ -78,7 +78,7 @@ func (g *V3Gateway) attempt(ctx context.Context, c callV3) (answer, error) {
 		return answer{}, &Error{Op: c.op, Unknown: true, Err: err}
 	}
 	a := g.net.send(ctx, g.outgoing(c, serial), g.recorder(ctx, c))
-	return a, g.judge(ctx, c.op, a)
+	return a, a.after(g.judge(ctx, c.op, a))
 }
 
 // judge looks at the status first: refusals carry no signature, and TLS vouches
