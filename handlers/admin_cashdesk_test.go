@@ -212,7 +212,7 @@ func TestAdminDeskReversing(t *testing.T) {
 		t.Errorf("pressing the button = %d\n%s", res.StatusCode, res.body)
 	}
 	w.gateway = nil
-	forward(11 * time.Second)
+	forward(45 * time.Second) // a charge on its way can no longer arrive
 	if got := c.saleState(no); got != "reversed" {
 		t.Errorf("state = %q", got)
 	}
