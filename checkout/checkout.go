@@ -95,7 +95,12 @@ func (s *Service) gateway(p *models.Payment) (wxpay.Gateway, error) {
 	if g, ok := s.gates[wxpay.Version(p.API)]; ok && p.MchID == s.cfg.MchID {
 		return g, nil
 	}
-	return nil, &wxpay.Error{Op: "gateway", Message: "made with " + p.API + " by merchant " + p.MchID, Unknown: true, Err: ErrNoGateway}
+	return nil, noGateway("made with " + p.API + " by merchant " + p.MchID)
+}
+
+// noGateway is no answer from WeChat, and no "no" either.
+func noGateway(why string) error {
+	return &wxpay.Error{Op: "gateway", Message: why, Unknown: true, Err: ErrNoGateway}
 }
 
 // outlive detaches work that must be finished once begun from the request

@@ -265,3 +265,28 @@ func TestFoundRefundAnotherWay(t *testing.T) {
 		})
 	}
 }
+
+// A refund whose keys are gone is one that WeChat has not answered about, for
+// whoever asks; not an error of the shop.
+func TestFoundRefundWithoutKeys(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		o := w.paidOrder()
+		w.stop()
+		w.setFault(func(path string) http.HandlerFunc {
+			if !isCall(path, callRefund) {
+				return nil
+			}
+			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		})
+		r, err := w.refunds(o, o.Total, "back")
+		if err != nil || r.State != models.RefundPending {
+			t.Fatalf("unanswered: %+v, %v", r, err)
+		}
+		time.Sleep(time.Hour)
+		svc := w.service(checkout.Config{API: wxpay.V3}, map[wxpay.Version]wxpay.Gateway{})
+		if err := svc.RefundOnce(t.Context()); !errors.Is(err, checkout.ErrNoGateway) || !wxpay.IsUnknown(err) {
+			t.Errorf("RefundOnce = %v, want ErrNoGateway and unknown", err)
+		}
+		w.wantRefund(r.OutRefundNo, models.RefundPending)
+	})
+}

@@ -92,8 +92,13 @@ func asLine(r *wxpay.BillRow) (models.BillLine, error) {
 	case "REVOKED":
 		kind = models.LineReversed
 	}
+	for _, other := range []string{r.RefundID, r.TransactionID} { // money without a number of ours is still money
+		if number == "" {
+			number = other
+		}
+	}
 	if number == "" {
-		number = r.RefundID
+		return models.BillLine{}, fmt.Errorf("%w: a line without any number", wxpay.ErrBadBill)
 	}
 	l := models.BillLine{Kind: kind, Number: number, OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID,
 		RefundID: r.RefundID, Amount: amount, State: clip(state, 32), At: models.At(r.At)}

@@ -160,7 +160,7 @@ func (s *Service) RefundOnce(ctx context.Context) error {
 func (s *Service) follow(ctx context.Context, r *models.Refund) error {
 	g, ok := s.gates[wxpay.Version(r.API)]
 	if !ok { // it must not stand in the way of the others
-		err := fmt.Errorf("refund %s, made with %s: %w", r.OutRefundNo, r.API, ErrNoGateway)
+		err := fmt.Errorf("refund %s: %w", r.OutRefundNo, noGateway("made with "+r.API))
 		return s.step(ctx, r, models.RefundStep{OutRefundNo: r.OutRefundNo, Actor: "system", Err: err.Error(), Next: s.nextRefund(r)}, err)
 	}
 	if r.State == models.RefundPending {
