@@ -1,5 +1,3 @@
-//go:build mutants
-
 package main
 
 // Where tests of workflows are: the bubbles with both sides in them.
