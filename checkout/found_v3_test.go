@@ -290,3 +290,34 @@ func TestFoundRefundWithoutKeys(t *testing.T) {
 		w.wantRefund(r.OutRefundNo, models.RefundPending)
 	})
 }
+
+// Money that was given back on WeChat's own pages before we ever heard of it
+// hands no goods over: it is looked at, and the order ends unpaid.
+func TestFoundRefundedBeforeHeardOf(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.stop()
+		o, p := w.buys()
+		w.setNotify(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) })
+		})
+		if code := w.pays(p.OutTradeNo); code != http.StatusOK {
+			t.Fatalf("paying = %d", code)
+		}
+		if _, err := w.gw.Refund(t.Context(), wxpay.RefundOrder{
+			OutTradeNo: p.OutTradeNo, OutRefundNo: "BYHAND0001", Total: int64(p.Total), Amount: int64(p.Total), NotifyURL: "http://shop/notify/v2/refund",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Hour)
+		for range 3 {
+			w.svc.ChaseOnce(t.Context())
+			w.svc.ExpireOnce(t.Context())
+			time.Sleep(12 * time.Hour)
+		}
+		w.wantEvents(o.No, "paid", 0)
+		w.wantState(o.No, models.Closed)
+		if d := w.dossier(o.No); len(d.Misfits) != 1 || d.Misfits[0].Reason != "refunded" {
+			t.Errorf("payments to check: %+v", d.Misfits)
+		}
+	})
+}

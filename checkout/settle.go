@@ -134,6 +134,11 @@ func (s *Service) Settle(ctx context.Context, t wxpay.Transaction, actor string,
 	if d := compare(t, p); d.reason != "" {
 		return s.misfit(ctx, t, p, d, msgs)
 	}
+	// We refund only what we know to be paid. Money that went back before we
+	// heard of it was given back by somebody else, and hands no goods over.
+	if t.State == wxpay.Refunded && p.TransactionID == nil && p.State != models.PayReversing {
+		return s.misfit(ctx, t, p, difference{"refunded", string(t.State), "paid, and nothing given back"}, msgs)
+	}
 	out, o, err := s.store.ApplyPaid(ctx, models.PaidFact{
 		OutTradeNo: t.OutTradeNo, TransactionID: t.TransactionID, PaidAt: t.PaidAt, OpenID: t.OpenID,
 		Cash: models.Fen(t.Cash), BankType: t.BankType, Actor: actor, Msgs: msgs,

@@ -291,7 +291,7 @@ type Message struct {
 type Misfit struct {
 	ID            int64  `gorm:"primaryKey"`
 	TransactionID string `gorm:"size:32;uniqueIndex:misfit_once,priority:1"`
-	Reason        string `gorm:"size:32;uniqueIndex:misfit_once,priority:2"` // amount currency appid mchid openid trade_type unknown second
+	Reason        string `gorm:"size:32;uniqueIndex:misfit_once,priority:2"` // amount currency appid mchid openid trade_type unknown second transaction reversed refunded
 	OutTradeNo    string `gorm:"size:32;index"`
 	OrderID       int64  `gorm:"index"` // 0: unknown
 	Got           string // what WeChat said
