@@ -127,7 +127,10 @@ func (s *Store) putInCart(ctx context.Context, user, sku, qty int64, more bool) 
 			want = min(want+has, MaxQty)
 		}
 		if has > 0 {
-			_, err = tx.exec(`UPDATE cart_lines SET qty = ?, seen_price = ? WHERE user_id = ? AND sku_id = ?`, want, price, user, sku)
+			ok, err := tx.execOne(`UPDATE cart_lines SET qty = ?, seen_price = ? WHERE user_id = ? AND sku_id = ?`, want, price, user, sku)
+			if err == nil && !ok { // it was ordered just now, on a server
+				err = errAgain
+			}
 			return err
 		}
 		_, err = tx.exec(`INSERT INTO cart_lines(user_id, sku_id, qty, seen_price, added_at) VALUES(?, ?, ?, ?, ?)`,

@@ -43,7 +43,8 @@ type convoy struct {
 	now    time.Time
 	known  map[submit]int64   // orders of before
 	here   map[submit]*member // orders of this convoy
-	carts  map[int64][]Line
+	carts  map[int64][]Line   // what the orders before have left
+	gone   []CartLine         // what they took out
 	offers map[int64]*offer
 	placed []*placing
 }
@@ -73,13 +74,15 @@ func (s *Store) placeAll(tx *Tx, ms []*member) error {
 	return nil
 }
 
-// look reads what the judging of all needs.
+// look reads what the judging of all needs. The carts come first: on a server
+// somebody else may be ordering the same one, and is waited for here, so that
+// the tokens show what became of it.
 func (c *convoy) look(ms []*member) error {
 	var err error
-	if c.known, err = c.tokens(ms); err != nil {
+	if c.carts, err = c.cartsOf(ms); err != nil {
 		return err
 	}
-	if c.carts, err = c.cartsOf(ms); err != nil {
+	if c.known, err = c.tokens(ms); err != nil {
 		return err
 	}
 	var ids []any
@@ -128,15 +131,18 @@ func (c *convoy) cartsOf(ms []*member) (map[int64][]Line, error) {
 	for i, m := range ms {
 		users[i] = m.order.n.UserID
 	}
+	q := `SELECT user_id, sku_id, qty FROM cart_lines WHERE user_id IN (` + places("?", len(users)) + `) ORDER BY user_id, added_at, sku_id`
+	if c.tx.words != nil {
+		q += ` FOR UPDATE`
+	}
 	carts := make(map[int64][]Line)
-	err := c.each(`SELECT user_id, sku_id, qty FROM cart_lines WHERE user_id IN (`+places("?", len(users))+`) ORDER BY user_id, added_at, sku_id`,
-		users, func(r *sql.Rows) error {
-			var user int64
-			var l Line
-			err := r.Scan(&user, &l.SKUID, &l.Qty)
-			carts[user] = append(carts[user], l)
-			return err
-		})
+	err := c.each(q, users, func(r *sql.Rows) error {
+		var user int64
+		var l Line
+		err := r.Scan(&user, &l.SKUID, &l.Qty)
+		carts[user] = append(carts[user], l)
+		return err
+	})
 	return carts, err
 }
 
@@ -259,7 +265,20 @@ func (c *convoy) build(x *placing) (err error) {
 		c.offers[i.SKUID].sold += i.Qty
 	}
 	x.o = o
+	c.takeOut(o)
 	return nil
+}
+
+// takeOut takes what was ordered out of the cart, for the next order too: two
+// windows with one cart do not order it twice.
+func (c *convoy) takeOut(o *Order) {
+	c.carts[o.UserID] = slices.DeleteFunc(c.carts[o.UserID], func(l Line) bool {
+		ordered := slices.ContainsFunc(o.Items, func(i OrderItem) bool { return i.SKUID == l.SKUID })
+		if ordered {
+			c.gone = append(c.gone, CartLine{UserID: o.UserID, SKUID: l.SKUID})
+		}
+		return ordered
+	})
 }
 
 // pick makes order items of lines. It refuses what is not sold or not there.

@@ -138,14 +138,9 @@ func (c *convoy) storeEvents() error {
 
 // emptyCarts takes out of the carts what was ordered.
 func (c *convoy) emptyCarts() error {
-	for _, x := range c.placed {
-		for _, l := range c.carts[x.n.UserID] {
-			if !slices.ContainsFunc(x.o.Items, func(i OrderItem) bool { return i.SKUID == l.SKUID }) {
-				continue
-			}
-			if _, err := c.tx.exec(`DELETE FROM cart_lines WHERE user_id = ? AND sku_id = ?`, x.n.UserID, l.SKUID); err != nil {
-				return err
-			}
+	for _, l := range c.gone {
+		if _, err := c.tx.exec(`DELETE FROM cart_lines WHERE user_id = ? AND sku_id = ?`, l.UserID, l.SKUID); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -134,7 +134,9 @@ type glanced struct {
 	seen int64
 }
 
-const catalogSum = `SELECT coalesce(sum(n), 0) FROM order_counts WHERE state >= 'catalog#' AND state < 'catalog$'`
+// LIKE, because what lies between two texts depends on the language of the
+// database, and some languages pass over punctuation.
+const catalogSum = `SELECT coalesce(sum(n), 0) FROM order_counts WHERE state LIKE 'catalog#%'`
 
 // glance looks whether the catalogue was changed by others. Who finds another
 // one looking does not wait. When nobody can say, it counts as changed.

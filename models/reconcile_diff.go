@@ -59,7 +59,7 @@ func (s *Store) KeepDifferences(ctx context.Context, found []BillDifference) (fr
 }
 
 func (tx *Tx) keepDifference(d BillDifference, now Time) (fresh bool, err error) {
-	was, err := scanDiff(tx.row(`SELECT `+diffCols+` FROM bill_differences WHERE day = ? AND kind = ? AND number = ?`, d.Day, d.Kind, d.Number))
+	was, err := scanDiff(tx.rowForUpdate(`SELECT `+diffCols+` FROM bill_differences WHERE day = ? AND kind = ? AND number = ?`, d.Day, d.Kind, d.Number))
 	if told(err) == ErrNotFound {
 		_, err = tx.insert(`INSERT INTO bill_differences(day, kind, number, out_trade_no, transaction_id, refund_id, order_id, theirs, ours,
 			their_state, our_state, at, state, note, run, found_at, seen_at, closed_by) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', '', ?, ?, ?, '')`,
@@ -117,7 +117,7 @@ func scanBillDay(r scanner) (*BillDay, error) {
 }
 
 func (tx *Tx) saveBillDay(d BillDay, now Time) error {
-	was, err := scanBillDay(tx.row(`SELECT `+billDayCols+` FROM bill_days WHERE day = ?`, d.Day))
+	was, err := scanBillDay(tx.rowForUpdate(`SELECT `+billDayCols+` FROM bill_days WHERE day = ?`, d.Day))
 	if told(err) == ErrNotFound {
 		_, err = tx.insert(`INSERT INTO bill_days(day, state, api, checked_at, next_at, tries, problem, payments, paid, refunds, refunded, reversed,
 			our_payments, our_paid, our_refunds, our_refunded, known, waiting) VALUES(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -140,7 +140,7 @@ func (tx *Tx) saveBillDay(d BillDay, now Time) error {
 func (s *Store) PostponeBill(ctx context.Context, day string, state BillStep, problem string, next time.Time) error {
 	err := s.write(ctx, func(tx *Tx) error {
 		now := s.time()
-		was, err := scanBillDay(tx.row(`SELECT `+billDayCols+` FROM bill_days WHERE day = ?`, day))
+		was, err := scanBillDay(tx.rowForUpdate(`SELECT `+billDayCols+` FROM bill_days WHERE day = ?`, day))
 		if told(err) == ErrNotFound {
 			return tx.saveBillDay(BillDay{Day: day, State: state, Problem: problem, NextAt: At(next)}, now)
 		}
@@ -164,7 +164,7 @@ func (s *Store) PostponeBill(ctx context.Context, day string, state BillStep, pr
 func (s *Store) closeDifference(ctx context.Context, id int64, to DiffState, actor, note string) error {
 	return s.write(ctx, func(tx *Tx) error {
 		ok, err := tx.execOne(`UPDATE bill_differences SET state = ?, note = ?, closed_at = ?, closed_by = ? WHERE id = ? AND state = 'open'`,
-			to, note, s.time(), actor, id)
+			to, clip(note, 1000), s.time(), clip(actor, 64), id)
 		if err != nil || ok {
 			return err
 		}

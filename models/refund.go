@@ -108,14 +108,16 @@ func (s *Store) CreateRefund(ctx context.Context, n NewRefund) (r *Refund, repea
 	err = s.write(ctx, func(tx *Tx) error {
 		var err error
 		repeated = false // this may be the second run
+		// The order first: the same form may be under way elsewhere, and would
+		// leave nothing to give back before its token can be seen.
+		if err := tx.lockOrder(`id = (SELECT order_id FROM payments WHERE out_trade_no = ?)`, n.OutTradeNo); err != nil {
+			return err
+		}
 		if r, err = tx.refundByToken(n.Token); r != nil || err != nil {
 			repeated = r != nil
 			if repeated && (r.OutTradeNo != n.OutTradeNo || r.Amount != n.Amount) {
 				err = fmt.Errorf("refund %s: %w", r.OutRefundNo, ErrTokenReused)
 			}
-			return err
-		}
-		if err := tx.lockOrder(`id = (SELECT order_id FROM payments WHERE out_trade_no = ?)`, n.OutTradeNo); err != nil {
 			return err
 		}
 		p, err := tx.paymentForWrite(`out_trade_no = ?`, n.OutTradeNo)

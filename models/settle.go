@@ -111,7 +111,7 @@ func (tx *Tx) paying(f PaidFact) (p *Payment, o *Order, taken bool, err error) {
 
 // into writes what WeChat said into the attempt.
 func (f PaidFact) into(p *Payment, now Time) {
-	p.TransactionID, p.PaidAt, p.Cash, p.BankType = &f.TransactionID, At(f.PaidAt), f.Cash, f.BankType
+	p.TransactionID, p.PaidAt, p.Cash, p.BankType = &f.TransactionID, At(f.PaidAt), f.Cash, clip(f.BankType, 64)
 	if p.PaidAt.IsZero() {
 		p.PaidAt = now
 	}
