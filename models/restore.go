@@ -31,6 +31,9 @@ func Restore(ctx context.Context, c Config, src string, now time.Time) (*Restore
 	if same(src, f.name) {
 		return nil, fmt.Errorf("%s is the database itself", src)
 	}
+	if log, err := os.Stat(src + "-wal"); err == nil && log.Size() > 0 {
+		return nil, fmt.Errorf("%s is not all: %s-wal holds what came last. Make one whole file of both:  WXSHOP_DATABASE_DSN=%s wxshop backup NEW.db", src, src, src)
+	}
 	if err := os.MkdirAll(filepath.Dir(f.name), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the database: %w", err)
 	}
@@ -59,18 +62,34 @@ func (r *Restored) swap(ctx context.Context, f file, fresh string, now time.Time
 	}
 	kept := f.name + ".replaced-" + now.UTC().Format("20060102-150405.000")
 	// -wal and -shm belong to the old file: beside the new one they would ruin it.
-	for _, end := range []string{"-wal", "-shm", ""} {
-		err := os.Rename(f.name+end, kept+end)
-		if err == nil && end == "" {
-			r.Kept = kept
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, end := range []string{"-wal", "-shm"} {
+		if err := os.Rename(f.name+end, kept+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("put the old database aside: %w", err)
 		}
 	}
+	switch err := keepAs(kept, f.name); {
+	case err == nil:
+		r.Kept = kept
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("put the old database aside: %w", err)
+	}
 	if err := os.Rename(fresh, f.name); err != nil {
+		if same(kept, f.name) { // two names of the one that stays
+			return errors.Join(fmt.Errorf("put the backup in its place: %w", err), os.Remove(kept))
+		}
 		return fmt.Errorf("the old database is at %s; put the backup in its place: %w", kept, err)
 	}
 	return durable(filepath.Dir(f.name))
+}
+
+// keepAs gives a file a second name, so that there is one under the first at
+// every moment: a shop that was started without would begin an empty one.
+func keepAs(kept, name string) error {
+	err := os.Link(name, kept)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(name, kept) // a file system without links
 }
 
 // seize gets the database for us alone. A file that is not there is free; one
