@@ -184,6 +184,7 @@ func (s *Shop) wire(ctx context.Context, p parts) error {
 		Store: s.Store, Gateways: gates,
 		Log: p.Log, Now: p.Now, Count: newEvents(s.Metrics), Holder: holder(s.Config),
 	})
+	s.Metrics.MustRegister(newViolations(s.Checkout.Violations))
 	return s.wirePages(p)
 }
 

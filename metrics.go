@@ -107,3 +107,10 @@ func (b *books) Collect(ch chan<- prometheus.Metric) {
 	send("shop_db_rollbacks", prometheus.CounterValue, s.Rollbacks)
 	send("shop_db_queue_length", prometheus.GaugeValue, s.QueueLength)
 }
+
+// newViolations is what the last look through all orders found.
+func newViolations(of func() int64) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "shop_invariant_violations", Help: "Rows that contradict the rest of the books, by this process's last look through all of them.",
+	}, func() float64 { return float64(of()) })
+}

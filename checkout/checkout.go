@@ -62,6 +62,7 @@ type Service struct {
 	asks   asks               // who asked WeChat when, for the poll
 	flight singleflight.Group // one question per order at a time
 	pulse  pulse              // of the loops
+	audit  audit
 }
 
 // New makes a Service; Run starts its loops.

@@ -40,6 +40,8 @@ func (s *Service) Run(ctx context.Context) error {
 		{"confirm", slowTick, s.ConfirmOnce},
 		{"sweep", slowTick, s.SweepOnce},
 		{"reconcile", billTick, s.ReconcileOnce},
+		{"audit", auditTick, s.AuditOnce},
+		{"file", slowTick, s.CheckFileOnce},
 	}
 	var wg sync.WaitGroup
 	for _, l := range loops {

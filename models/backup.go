@@ -197,14 +197,14 @@ func known(id string) bool {
 	return id == "SCHEMA_INIT"
 }
 
-// errDamaged is a file that SQLite cannot trust.
-var errDamaged = errors.New("the database is damaged")
+// ErrDamaged is a file that SQLite cannot trust.
+var ErrDamaged = errors.New("the database is damaged")
 
 // damaged names what SQLite says about a file that is broken or none of its own.
 func damaged(err error) error {
 	switch code(err) & 0xff {
 	case sqliteCorrupt, sqliteNotADB:
-		return fmt.Errorf("%w: %v", errDamaged, err)
+		return fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	return told(err)
 }
@@ -216,7 +216,7 @@ func whole(ctx context.Context, db *sql.DB, check string) error {
 		return damaged(err)
 	}
 	if said != "ok" {
-		return fmt.Errorf("%w: %s", errDamaged, strings.ReplaceAll(said, "\n", "; "))
+		return fmt.Errorf("%w: %s", ErrDamaged, strings.ReplaceAll(said, "\n", "; "))
 	}
 	if check == "quick_check" {
 		return nil
@@ -229,5 +229,5 @@ func whole(ctx context.Context, db *sql.DB, check string) error {
 	case err != nil:
 		return damaged(err)
 	}
-	return fmt.Errorf("%w: rows of %s point to rows that are gone", errDamaged, table)
+	return fmt.Errorf("%w: rows of %s point to rows that are gone", ErrDamaged, table)
 }

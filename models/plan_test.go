@@ -22,7 +22,7 @@ func hotQueries(s *Store) map[string]string {
 	if s.far != nil {
 		tokens = knownTokens + `((1, 'a'), (2, 'b'))`
 	}
-	return map[string]string{
+	queries := map[string]string{
 		"order":      `SELECT ` + orderColumns + ` FROM orders WHERE no = ? AND user_id = ?`,
 		"items":      itemsOf,
 		"live":       liveOf,
@@ -53,7 +53,13 @@ func hotQueries(s *Store) map[string]string {
 		"staged":     stagedOf + `'a', 'b')`,
 		"differ":     `SELECT count(*) FROM bill_differences WHERE state = 'open'`,
 		"left":       `SELECT coalesce(sum(amount), 0), count(*) FROM refunds WHERE out_trade_no = 'x' AND state <> 'closed'`,
+		"audit next": auditNext,
+		"audit sum":  auditCount,
 	}
+	for _, rule := range auditRules {
+		queries["audit "+rule.name] = auditOf + rule.wrong + ` ORDER BY o.id LIMIT ?`
+	}
+	return queries
 }
 
 // What is asked often must not read whole tables.
@@ -85,7 +91,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 }
 
 // growing are the tables that grow, and what queries call them.
-const growing = `o|orders|p|payments|events|messages|order_items|misfits|refunds|m|r|sessions|skus|s`
+const growing = `o|orders|p|payments|e|events|messages|i|order_items|misfits|refunds|m|r|sessions|skus|s`
 
 var (
 	sqliteScan = regexp.MustCompile(`\bSCAN (` + growing + `)\b`)

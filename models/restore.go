@@ -114,7 +114,7 @@ func seize(ctx context.Context, f file) (release func(), err error) {
 	case code(err)&0xff == sqliteBusy, err == nil && mode != "delete":
 		db.Close()
 		return nil, fmt.Errorf("a program has %s open: stop the shop first", f.name)
-	case err != nil && !errors.Is(damaged(err), errDamaged):
+	case err != nil && !errors.Is(damaged(err), ErrDamaged):
 		db.Close()
 		return nil, fmt.Errorf("lock %s: %w", f.name, told(err))
 	}
@@ -166,7 +166,7 @@ func (s *Store) guard(ctx context.Context, f file) error {
 	_, err := os.Stat(f.name + markEnd)
 	s.unclean = err == nil
 	if err := s.examine(ctx, f); err != nil {
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w. Nothing was changed. Keep this file, then put the newest backup in its place:  wxshop restore FILE  "+
 				"(payments since that backup are found again by asking WeChat and in its bill)", err)
 		}
@@ -206,7 +206,7 @@ func (s *Store) why() string {
 
 func (s *Store) checkFor(ctx context.Context, db *sql.DB) (string, error) {
 	ids, err := applied(ctx, db)
-	if errors.Is(damaged(err), errDamaged) {
+	if errors.Is(damaged(err), ErrDamaged) {
 		return "", damaged(err)
 	}
 	switch {

@@ -77,6 +77,7 @@ type Store struct {
 	catalog atomic.Uint64
 	looks   looks
 	closed  atomic.Bool
+	file    file   // SQLite's
 	marked  string // the file that says that we are open, "" without one
 	unclean bool
 }
@@ -118,6 +119,7 @@ func Open(ctx context.Context, c Config, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, f file, o Options) error {
+	s.file = f
 	var err error
 	if s.writer, err = openDB(f.dsn(writerPragmas, "immediate")); err != nil {
 		return err
