@@ -373,5 +373,6 @@ func (s *Store) WakeQueries(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("wake queries: %w", err)
 	}
+	s.woken.Store(true)
 	return n, nil
 }

@@ -218,9 +218,10 @@ func (s *Store) checkFor(ctx context.Context, db *sql.DB) (string, error) {
 	return "", nil
 }
 
-// unmark is the last act of an orderly stop.
+// unmark is the last act of an orderly stop. A start that came to nothing
+// before it woke the queries leaves the mark to the next one.
 func (s *Store) unmark() error {
-	if s.marked == "" {
+	if s.marked == "" || s.unclean && !s.woken.Load() {
 		return nil
 	}
 	return os.Remove(s.marked)

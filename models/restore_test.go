@@ -2,6 +2,7 @@ package models
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,5 +58,26 @@ func TestRestoreRefusesHalfAShop(t *testing.T) {
 	db.Close()
 	if r, err := Restore(t.Context(), sqliteAt(path), half, time.Now()); err != nil || r.Orders != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// D3: a start that failed for another reason, as a port that is taken, does
+// not forget that the one before it crashed: the mark stays until WeChat is
+// asked.
+func TestAFailedStartKeepsTheMark(t *testing.T) {
+	path, s, _ := fileShop(t, 5)
+	s.Close()
+	os.WriteFile(path+".open", nil, 0o600)
+	openAt(t, path, Options{Serves: true}).Close()
+	s = openAt(t, path, Options{Serves: true})
+	if !s.Unclean() {
+		t.Fatal("the crash is forgotten, and nobody was asked")
+	}
+	if _, err := s.WakeQueries(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if s = openAt(t, path, Options{Serves: true}); s.Unclean() {
+		t.Error("an orderly stop leaves the mark")
 	}
 }

@@ -80,6 +80,7 @@ type Store struct {
 	file    file   // SQLite's
 	marked  string // the file that says that we are open, "" without one
 	unclean bool
+	woken   atomic.Bool // what an unclean end asks for was done
 }
 
 // Open migrates (under a lock) and opens the database.
