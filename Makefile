@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 # The whole suite; a test that hangs shows where.
 TIMEOUT  ?= 15m
 
-.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race databases on-postgres on-mysql histories simulate soak mutants strangers
+.PHONY: run build test deps bench fuzz screenshots generate generated format vet lint race program databases on-postgres on-mysql histories simulate soak mutants strangers
 
 # Shop, simulated WeChat and sample goods; prints where everything is.
 run: build
@@ -16,7 +16,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/wxshop .
 
 # Everything that decides whether a commit is good, the tests last.
-test: deps generated format vet lint race histories databases simulate strangers
+test: deps generated format vet lint race program histories databases simulate strangers
 
 # What the tests need beside Go.
 deps:
@@ -38,10 +38,17 @@ vet:
 lint:
 	@.ci/lint $(TAGS)
 
+# What starts the real program, or plays whole histories, runs without the race
+# detector: the one would not be in it, the others take it minutes.
+PROGRAM := ^(TestWalk.*|TestOutsideProgram.*|TestKill|TestSoak.*|TestBackupDrill|TestSickDatabase|TestSimulationRepeats|TestBadDays)$$
+
 race:
-	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) ./...; \
+	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)' ./...; \
 	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
-	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) ./...; fi
+	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)' ./...; fi
+
+program:
+	go test -count=1 -timeout $(TIMEOUT) -tags $(TAGS) -run '$(PROGRAM)' . ./handlers
 
 # Whole days and random histories with money in them, for which the race
 # detector has no time.
@@ -51,7 +58,7 @@ histories:
 # The store and the workflows once more on PostgreSQL and on MariaDB, which are
 # started for this and stopped again.
 databases:
-	@.ci/databases $(MAKE) --no-print-directory on-postgres on-mysql
+	@.ci/databases $(MAKE) --no-print-directory -j2 -O on-postgres on-mysql
 
 on-postgres on-mysql:
 	WXSHOP_TEST_DRIVER=$(@:on-%=%) go test -count=1 -timeout $(TIMEOUT) -tags $(TAGS) ./models ./checkout
