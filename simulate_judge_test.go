@@ -155,6 +155,23 @@ func (w *street) judge() {
 	}
 	w.judgeStock(sold, back)
 	w.judgeCounts(ds)
+	w.judgeAudit()
+}
+
+// judgeAudit: what the shop looks for in its own books is not there (D8).
+func (w *street) judgeAudit() {
+	store := w.shop.Load().shop.Store
+	found, _, err := store.AuditOrders(as(""), 0)
+	if err != nil {
+		w.fail("audit: %v", err)
+	}
+	sums, err := store.AuditSums(as(""))
+	if err != nil {
+		w.fail("audit: %v", err)
+	}
+	for _, v := range append(found, sums...) {
+		w.fail("the audit finds %s at %s", v.Rule, v.What)
+	}
 }
 
 func skuOf(d *models.Dossier, item int64) int64 {

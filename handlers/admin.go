@@ -210,7 +210,7 @@ func (s *Server) adminFrame(c *gin.Context, d *duty, menu views.AdminMenu) (view
 	if p.Differences, err = s.Store.OpenDifferences(c.Request.Context()); err != nil {
 		return p, nil, err
 	}
-	p.ToShip = counts[models.Paid]
+	p.ToShip, p.Broken = counts[models.Paid], s.Checkout.Violations()
 	p.Flash = s.takeAdminFlash(c, d.visit)
 	return p, counts, nil
 }

@@ -36,6 +36,7 @@ type AdminPage struct {
 	Flash  *Flash
 	// Numbers beside the entries of the menu.
 	ToShip, ToCheck, Refunding, Differences int64
+	Broken                                  int64 // contradictions in our books; shown only when there are some
 	// Script asks for desk.js; Live draws the page again every few seconds where
 	// there is no script.
 	Script, Live bool

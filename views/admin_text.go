@@ -39,8 +39,8 @@ type adminWords struct {
 		Title, Must, MustTitle, Current, New, Again, Rule, Button, Ends string
 	}
 	Today struct {
-		Title, ToShip, ToShipText, Unpaid, UnpaidText, Check, CheckText, Refunds, RefundsText string
-		Newest, None, Todo, TodoCheck, TodoBills, TodoShip, TodoRefund, TodoUnpaid, All       string
+		Title, ToShip, ToShipText, Unpaid, UnpaidText, Check, CheckText, Refunds, RefundsText       string
+		Newest, None, Todo, TodoCheck, TodoBills, TodoBroken, TodoShip, TodoRefund, TodoUnpaid, All string
 	}
 	Orders struct {
 		Title, States, All, Any, Hint, Find, Caption, Empty, NoHit, NoHitText, Clear string
