@@ -185,14 +185,15 @@ func TestReadyz(t *testing.T) {
 		{"all well", "", func() {}},
 		{"loops ended", "loops", func() { a.alive.Store(false) }},
 		{"stopping", "serving", func() { a.alive.Store(true); a.stopping.Store(true) }},
-		{"database closed", "database", func() { a.stopping.Store(false); a.Shop.Store.Close() }},
+		{"clock off", "clock", func() { a.stopping.Store(false); a.Shop.clock.seen(5 * time.Minute) }}, // V12
+		{"database closed", "database", func() { a.Shop.clock.seen(0); a.Shop.Store.Close() }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.broken()
 			code, body := fetch(t, a.OpsURL+"/readyz")
 			var checks map[string]string
-			if err := json.Unmarshal([]byte(body), &checks); err != nil || len(checks) != 3 {
+			if err := json.Unmarshal([]byte(body), &checks); err != nil || len(checks) != 4 {
 				t.Fatalf("%s: %v", body, err)
 			}
 			want := http.StatusOK

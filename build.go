@@ -41,7 +41,8 @@ type Shop struct {
 	Handler  http.Handler // the shop
 	Metrics  *prometheus.Registry
 
-	log *slog.Logger
+	log   *slog.Logger
+	clock *drift // nil in a command beside the shop
 }
 
 // build opens the database, migrates it, and wires everything that cfg asks
@@ -53,7 +54,7 @@ func build(ctx context.Context, cfg Config, p parts) (s *Shop, err error) {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	s = &Shop{log: p.Log, Metrics: newRegistry()}
+	s = &Shop{log: p.Log, Metrics: newRegistry(), clock: &drift{log: p.Log}}
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error is the one to tell
@@ -74,7 +75,7 @@ func build(ctx context.Context, cfg Config, p parts) (s *Shop, err error) {
 			return s, err
 		}
 	}
-	s.Metrics.MustRegister(newBooks(s.Store))
+	s.Metrics.MustRegister(newBooks(s.Store), s.clock.metric())
 	err = s.wire(ctx, p)
 	return s, err
 }

@@ -80,6 +80,9 @@ func (s *Shop) gateways(ctx context.Context, p parts) (map[wxpay.Version]wxpay.G
 		return nil, err
 	}
 	account.Transport, account.Log, account.Now, account.Record = p.Transport, p.Log, p.Now, checkout.Record
+	if s.clock != nil {
+		account.Clock = s.clock.seen
+	}
 	gates := map[wxpay.Version]wxpay.Gateway{}
 	if s.Config.Pay.speaks(wxpay.V2) {
 		if gates[wxpay.V2], err = wxpay.NewV2(account); err != nil {

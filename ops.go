@@ -46,6 +46,7 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 		"database": a.checkDatabase(r.Context()),
 		"loops":    a.checkLoops(),
 		"serving":  a.checkServing(),
+		"clock":    a.Shop.clock.check(),
 	}
 	status, lines := http.StatusOK, map[string]string{}
 	for name, err := range checks {

@@ -80,6 +80,10 @@ type Config struct {
 	// order's timeline. It is called before the call returns, with a context
 	// that outlives the caller's.
 	Record func(ctx context.Context, m Message)
+	// Clock, when set, is told by each answer with a Date how far Now is ahead
+	// of the answering clock. WeChat refuses signatures of API v3 whose time is
+	// more than 5 minutes off (WeChat Pay v3, signatures).
+	Clock func(ahead time.Duration)
 }
 
 // Direction says which way a Message went.

@@ -89,13 +89,14 @@ type network struct {
 	route     route
 	now       func() time.Time
 	log       *slog.Logger
+	clock     func(ahead time.Duration) // nil: nobody asks
 }
 
 // newNetwork is the way to hosts, which c must have checked.
 func newNetwork(c Config, hosts ...string) *network {
 	n := &network{
 		transport: c.Transport, secure: c.Transport, certified: true, timeout: c.Timeout,
-		slots: make(chan struct{}, maxParallel), now: c.Now, log: c.Log,
+		slots: make(chan struct{}, maxParallel), now: c.Now, log: c.Log, clock: c.Clock,
 	}
 	for _, h := range hosts {
 		n.hosts = append(n.hosts, strings.TrimSuffix(h, "/"))
@@ -239,7 +240,11 @@ func (n *network) try(ctx context.Context, host string, o outgoing, seen func(an
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
 	a.fetched, a.err = n.roundTrip(ctx, host, o)
-	a.took = n.now().Sub(start)
+	end := n.now()
+	a.took = end.Sub(start)
+	if n.clock != nil && !a.date.IsZero() {
+		n.clock(end.Sub(a.date))
+	}
 	seen(a, Received)
 	return a
 }

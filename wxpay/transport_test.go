@@ -341,3 +341,17 @@ func TestRefusalAfterLostAnswer(t *testing.T) {
 		wantCalls(t, w, 1, 1)
 	}
 }
+
+// V12: each answer says how far our clock is from WeChat's.
+func TestClockIsCompared(t *testing.T) {
+	g := newGateway(t, func(w http.ResponseWriter, r *http.Request, m message) {
+		w.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
+		always(placed())(w, r, m)
+	})
+	c, ahead := testConfig(g.URL), time.Duration(0)
+	c.Clock = func(d time.Duration) { ahead = d }
+	_, _ = newTestClient(t, c).Prepay(t.Context(), testOrder())
+	if ahead.Round(time.Minute) != 10*time.Minute {
+		t.Errorf("%v ahead, want 10 minutes", ahead)
+	}
+}
