@@ -101,7 +101,7 @@ func replay(seed uint64) string {
 // acts is how much happens in one history of this run.
 func acts() int64 {
 	if raceDetector {
-		return int64(asked("ACTS", 10)) // all is ten times slower
+		return int64(asked("ACTS", 5)) // all is ten times slower
 	}
 	return int64(asked("ACTS", usualActs))
 }

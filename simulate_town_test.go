@@ -126,6 +126,9 @@ func newStreet(t testing.TB, seed uint64, dir string, db models.Config) *street 
 	w := &street{t: t, seed: seed, dir: dir, book: &book{start: time.Now()}, rnd: rand.New(rand.NewPCG(seed, 'd'))}
 	w.lag = []float64{0, 0.05, 0.25}[w.rnd.IntN(3)]
 	w.tick, w.acts = []time.Duration{15 * time.Second, 40 * time.Second, time.Minute}[w.rnd.IntN(3)], acts()
+	if raceDetector {
+		w.tick = time.Minute // looking costs most
+	}
 	w.stage = newStage(seed, []float64{0, 0.002, 0.01}[w.rnd.IntN(3)], w.book)
 	var err error
 	w.sim, err = sim.New(sim.Options{
