@@ -55,6 +55,7 @@ type commands struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database up to date and stop."`
 	Backup    backupCmd    `cmd:"" help:"Copy the database into a new file while the shop runs."`
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in the place of the database. The shop must not run."`
+	Move      moveCmd      `cmd:"" help:"Copy the shop into an empty database of another kind. The shop must not run."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare WeChat's bill of a day with our books; status 3 says that they differ."`
 	Order     orderCmd     `cmd:"" help:"Print what happened to an order."`
 	Doctor    doctorCmd    `cmd:"" help:"Look for what keeps the shop from taking money: settings, keys, certificate, WeChat's answers."`

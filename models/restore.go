@@ -98,6 +98,15 @@ func seize(ctx context.Context, f file) (release func(), err error) {
 	if _, err := os.Stat(f.name); errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil
 	}
+	db, err := grab(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return func() { db.Close() }, nil
+}
+
+// grab is one connection in a transaction that keeps every other program out.
+func grab(ctx context.Context, f file) (*sql.DB, error) {
 	db, err := openDB(f.dsn([]pragma{{"busy_timeout", "1000", ""}}, ""))
 	if err != nil {
 		return nil, err
@@ -118,7 +127,7 @@ func seize(ctx context.Context, f file) (release func(), err error) {
 		db.Close()
 		return nil, fmt.Errorf("lock %s: %w", f.name, told(err))
 	}
-	return func() { db.Close() }, nil
+	return db, nil
 }
 
 func copyFile(dst, src string) (err error) {
