@@ -257,7 +257,7 @@ const (
 )
 
 // notSettings are variables with our prefix that are no settings.
-var notSettings = []string{"WXSHOP_CONFIG"}
+var notSettings = []string{"WXSHOP_CONFIG", "WXSHOP_MOVE_DSN"}
 
 // applyEnv reads the WXSHOP_ variables over c.
 func applyEnv(c *Config, environ []string, ps *problems) {

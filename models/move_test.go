@@ -51,6 +51,10 @@ func TestMoveThereAndBack(t *testing.T) {
 	if _, _, err := s.ApplyPaid(t.Context(), pays(paid, "T-1")); err != nil {
 		t.Fatal(err)
 	}
+	session := Session{Hash: "h1", Kind: "shop", UserID: u.ID, Data: "{}", CreatedAt: s.time(), SeenAt: s.time(), ExpiresAt: At(time.Now().Add(time.Hour))}
+	if err := s.SaveSession(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Move(t.Context(), first, prepared(t), time.Now()); err == nil {
 		t.Error("a shop that has its database open was moved")
 	}
@@ -74,6 +78,13 @@ func TestMoveThereAndBack(t *testing.T) {
 		}
 		defer s.Close()
 		if _, _, err := s.ApplyPaid(t.Context(), pays(p, "T-"+token)); err != nil {
+			t.Error(err)
+		}
+		if got, err := s.Session(t.Context(), "h1"); err != nil || *got != session {
+			t.Errorf("the session is %+v, %v", got, err)
+		}
+		back := NewRefund{OutTradeNo: p.OutTradeNo, Amount: p.Total / 4, Token: "back-" + token, Actor: "staff:a"}
+		if _, _, err := s.CreateRefund(t.Context(), back); err != nil {
 			t.Error(err)
 		}
 		_, next := place(t, s, checkout(u.ID, token, Line{3, 1}))
