@@ -41,11 +41,12 @@ lint:
 # What starts the real program, or plays whole histories, runs without the race
 # detector: the one would not be in it, the others take it minutes.
 PROGRAM := ^(TestWalk.*|TestOutsideProgram.*|TestKill|TestSoak.*|TestBackupDrill|TestSickDatabase|TestSimulationRepeats|TestBadDays)$$
+HISTORIES := ^(TestMoneyIsConserved|TestLostUntilTheLastRetry|TestUnknownIsNeverFailed|TestRefundAnswersLost|TestReconcilePlanted|TestNotificationsDoubledAndLate|TestClockJumps|TestMoveInTheMiddle)$$
 
 race:
-	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)' ./...; \
+	@if command -v gcc >/dev/null; then CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)|$(HISTORIES)' ./...; \
 	elif [ "$$CI" = true ]; then echo "no C compiler for -race"; exit 1; \
-	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)' ./...; fi
+	else echo "SKIP -race: no C compiler"; go test -timeout $(TIMEOUT) -tags $(TAGS) -skip '$(PROGRAM)|$(HISTORIES)' ./...; fi
 
 program:
 	go test -count=1 -timeout $(TIMEOUT) -tags $(TAGS) -run '$(PROGRAM)' . ./handlers

@@ -113,8 +113,19 @@ func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
 	inBubbleOf(t, wxpay.V2, f)
 }
 
+// besideOthers lets a whole test run beside others, once, however many bubbles
+// it has. Parts of tests keep their order.
+func besideOthers(t *testing.T) {
+	if _, again := parallel.LoadOrStore(t, true); !again && !strings.Contains(t.Name(), "/") {
+		t.Parallel()
+	}
+}
+
+var parallel sync.Map // *testing.T → true
+
 func inBubbleOf(t *testing.T, api wxpay.Version, f func(t *testing.T, w *world)) {
 	t.Helper()
+	besideOthers(t)
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)))
 		w := newWorldOf(t, api)
