@@ -54,7 +54,7 @@ program:
 # Whole days and random histories with money in them, for which the race
 # detector has no time.
 histories:
-	go test -count=1 -tags $(TAGS) -run 'TestMoneyIsConserved|TestLostUntilTheLastRetry|TestUnknownIsNeverFailed|TestRefundAnswersLost|TestMoveInTheMiddle' ./checkout
+	go test -count=1 -tags $(TAGS) -run '$(HISTORIES)' ./checkout
 
 # The store and the workflows once more on PostgreSQL and on MariaDB, which are
 # started for this and stopped again.
